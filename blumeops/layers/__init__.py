@@ -1,0 +1,1 @@
+"""The three layers, each a translation of one engine's words into plans and results."""

@@ -1,0 +1,267 @@
+"""Plans, drift, states and results: frozen values that say themselves, and nothing else.
+
+`plan` and `drift` give the same type, so every table, exit code, test and page serves both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import assert_never
+
+
+class Action(StrEnum):
+    """What would happen to one resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+    @property
+    def sign(self) -> str:
+        """The mark that people know from diffs: `+ ~ ± -`."""
+        match self:
+            case Action.CREATE:
+                return "+"
+            case Action.UPDATE:
+                return "~"
+            case Action.REPLACE:
+                return "±"
+            case Action.DELETE:
+                return "-"
+            case _:
+                assert_never(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource with an action; `address` is the engine's own name for the resource.
+
+    `diff` is text for people, with secrets masked before it got here.
+    """
+
+    action: Action
+    address: str
+    diff: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.action.sign} {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a layer the engine could really compare.
+
+    A clean Ansible check is "no drift seen", with `total - compared` tasks that it cannot check.
+    """
+
+    compared: int
+    total: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """True when everything in the layer was compared."""
+        return self.compared >= self.total
+
+    def __str__(self) -> str:
+        return f"{self.compared} of {self.total} compared"
+
+
+class Comparison(StrEnum):
+    """Which two of the three versions (desired, recorded, live) were compared."""
+
+    PLAN = "plan"
+    DRIFT = "drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What differs in one layer: desired against live (plan), or recorded against live (drift).
+
+    `desired` is the Git revision compared with (`+dirty` if so), `live` a fingerprint of the live system.
+    """
+
+    layer: str
+    desired: str
+    live: str
+    changes: tuple[Change, ...]
+    coverage: Coverage
+    comparison: Comparison = Comparison.PLAN
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        counts = Counter(change.action for change in self.changes)
+        words = ", ".join(f"{counts[action]} to {action.value}" for action in Action if counts[action])
+        nothing = "nothing to do" if self.comparison is Comparison.PLAN else "no drift seen"
+        text = f"{self.layer}: {words or nothing}"
+        return text if self.coverage.complete else f"{text} ({self.coverage})"
+
+
+class State(StrEnum):
+    """The state of one layer; unknown is never shown as in sync."""
+
+    IN_SYNC = "in_sync"
+    PENDING = "pending"
+    DRIFTED = "drifted"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of one layer, and why. `retryable` says whether asking again may help."""
+
+    layer: str
+    state: State
+    reason: str = ""
+    retryable: bool = False
+    desired: str = ""
+    recorded: str = ""
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.state.value}" + (f" ({self.reason})" if self.reason else "")
+
+
+class Outcome(StrEnum):
+    """What became of one planned change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NOT_STARTED = "not started"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What `apply` did in one layer: an outcome for every change of the plan, in its order."""
+
+    layer: str
+    revision: str
+    changes: tuple[Change, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """True when every change was done and no error was reported."""
+        return not self.error and all(outcome is Outcome.DONE for outcome in self.outcomes)
+
+    def __str__(self) -> str:
+        if not self.changes and not self.error:
+            return f"{self.layer}: nothing to do"
+        counts = Counter(self.outcomes)
+        words = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+        text = f"{self.layer}: {words or 'nothing done'}"
+        return f"{text}; {self.error}" if self.error else text
+
+
+Answer = Plan | Status | Result
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answers of all layers to one verb; renders to text, JSON and Markdown.
+
+    A layer that could not answer stands in it as a `Status` of state unknown.
+    """
+
+    verb: str
+    target: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing to do, 1 changes or drift, 2 error, 4 partial: a layer is unknown."""
+        codes = [_exit_code(answer) for answer in self.answers]
+        return next((code for code in (2, 4, 1) if code in codes), 0)
+
+    def __getitem__(self, layer: str) -> Answer:
+        return next(answer for answer in self.answers if answer.layer == layer)
+
+    def __str__(self) -> str:
+        return "\n".join(str(answer) for answer in self.answers)
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain data, the shape that `--json` prints."""
+        layers = [{"type": type(answer).__name__.lower(), **asdict(answer)} for answer in self.answers]
+        return {"verb": self.verb, "target": self.target, "exit_code": self.exit_code, "layers": layers}
+
+    def to_json(self) -> str:
+        """The report as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_markdown(self) -> str:
+        """The report as a Markdown table, with the diffs in fenced blocks below it."""
+        rows = [f"| {answer.layer} | {_state_words(answer)} | {_detail(answer)} |" for answer in self.answers]
+        head = ["| layer | state | details |", "|---|---|---|"]
+        return "\n".join([*head, *rows, *_markdown_diffs(self.answers)])
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+
+def _exit_code(answer: Answer) -> int:
+    match answer:
+        case Plan():
+            return 1 if answer.changes else 0
+        case Result():
+            return 0 if answer.succeeded else 2
+        case Status(state=State.UNKNOWN):
+            return 4
+        case Status(state=State.DEGRADED):
+            return 2
+        case Status(state=State.IN_SYNC):
+            return 0
+        case Status():
+            return 1
+        case _:
+            assert_never(answer)
+
+
+def _state_words(answer: Answer) -> str:
+    match answer:
+        case Plan():
+            if not answer.changes:
+                return "in sync" if answer.coverage.complete else "no change seen"
+            return "pending" if answer.comparison is Comparison.PLAN else "**drifted**"
+        case Result():
+            return "done" if answer.succeeded else "**failed**"
+        case Status():
+            words = answer.state.value.replace("_", " ")
+            return words if answer.state is State.IN_SYNC else f"**{words}**"
+        case _:
+            assert_never(answer)
+
+
+def _detail(answer: Answer) -> str:
+    text = str(answer).removeprefix(f"{answer.layer}: ") if not isinstance(answer, Status) else answer.reason
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _markdown_diffs(answers: Sequence[Answer]) -> list[str]:
+    lines: list[str] = []
+    for answer in answers:
+        for change in answer.changes if not isinstance(answer, Status) else ():
+            lines += ["", f"`{change.action.sign}` **{answer.layer}** `{change.address}`"]
+            if change.diff:
+                fence = "`" * max(3, _longest_backtick_run(change.diff) + 1)
+                lines += ["", f"{fence}diff", change.diff.rstrip("\n"), fence]
+    return lines
+
+
+def _longest_backtick_run(text: str) -> int:
+    longest = run = 0
+    for character in text:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    return longest

@@ -1,0 +1,1 @@
+"""From notes and runbook records to standard Markdown that any generator builds."""

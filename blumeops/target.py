@@ -1,0 +1,197 @@
+"""Where the layers point: the sandbox (the default) or a real target named in `homelab/targets.toml`.
+
+The sandbox writes `.sandbox/target.toml`; it and the library meet in that one file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from blumeops.errors import BadInput, BlumeOpsError, Problem
+
+SANDBOX = "sandbox"
+
+
+class Secret:
+    """A value that is never shown: its `str` and `repr` are `[secret]`; `reveal()` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one call that needs it."""
+        return self._value
+
+    def __str__(self) -> str:
+        return "[secret]"
+
+    __repr__ = __str__
+
+
+class Publish(StrEnum):
+    """What `apply` may do with the Git remote that Argo CD reads.
+
+    `REFUSE`: the revision must be there already (the operator pushes). `MIRROR`: apply publishes the
+    revision itself, and keeps what it replaces under `refs/blumeops/replaced/`; for the sandbox only.
+    """
+
+    REFUSE = "refuse"
+    MIRROR = "mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class GitRemote:
+    """The Git remote that Argo CD reads; `path` is the folder of desired state inside the repository."""
+
+    url: str
+    branch: str = "main"
+    publish: Publish = Publish.REFUSE
+
+
+@dataclass(frozen=True, slots=True)
+class Tailnet:
+    """How Pulumi reaches the tailnet's control plane, and where it keeps its state."""
+
+    base_url: str
+    api_key: Secret
+    backend: str
+    passphrase: Secret
+    tailnet: str = "-"
+    stack: str = SANDBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """How Ansible reaches the hosts: an OpenSSH client configuration that knows them by inventory name."""
+
+    ssh_config: Path | None = None
+    vault_password_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """How to reach the cluster that runs Argo CD."""
+
+    kubeconfig: Path
+    context: str
+    namespace: str = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place that the layers can point at. A layer whose part is None is not part of this target.
+
+    `identity` is what a person checks before anything changes; `missing` says, per layer that should
+    be there and is not, what it needs. `env` is added to the environment of every engine.
+    """
+
+    name: str
+    identity: str
+    state: Path
+    git: GitRemote
+    tailnet: Tailnet | None = None
+    hosts: Hosts | None = None
+    cluster: Cluster | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """True for the sandbox, the only target that may be changed without naming it."""
+        return self.name == SANDBOX
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment for an engine: ours, with this target's values on top."""
+        return {**os.environ, **self.env}
+
+
+def load(root: Path, name: str = SANDBOX) -> Target:
+    """Read one target: `.sandbox/target.toml` for the sandbox, else its table in `homelab/targets.toml`.
+
+    Raises `BlumeOpsError` when there is no such target and `BadInput` when its file is wrong.
+    """
+    if name == SANDBOX:
+        path = root / ".sandbox" / "target.toml"
+        if not path.exists():
+            raise BlumeOpsError("the sandbox is not up", where=str(path), hint="run `blumeops sandbox up`")
+        return _target(name, _read(path), path)
+    path = root / "homelab" / "targets.toml"
+    tables = _read(path) if path.exists() else {}
+    if name not in tables:
+        known = ", ".join([SANDBOX, *tables])
+        raise BlumeOpsError(f"there is no target {name!r}", where=str(path), hint=f"known targets: {known}")
+    return _target(name, tables[name], path)
+
+
+def _read(path: Path) -> dict[str, dict]:
+    try:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput([Problem(str(error), str(path))]) from error
+
+
+def _target(name: str, table: Mapping, path: Path) -> Target:
+    base = path.parent
+    try:
+        return Target(
+            name=name,
+            identity=table["identity"],
+            state=base / table.get("state", f".blumeops/{name}"),
+            git=_git(table["git"]),
+            tailnet=_tailnet(table["tailnet"], base) if "tailnet" in table else None,
+            hosts=_hosts(table["hosts"], base) if "hosts" in table else None,
+            cluster=_cluster(table["cluster"], base) if "cluster" in table else None,
+            env=dict(table.get("env", {})),
+            missing=dict(table.get("missing", {})),
+        )
+    except KeyError as error:
+        raise BadInput([Problem(f"target {name!r} lacks the key {error}", str(path))]) from error
+    except ValueError as error:
+        raise BadInput([Problem(f"target {name!r}: {error}", str(path))]) from error
+
+
+def _git(table: Mapping) -> GitRemote:
+    return GitRemote(
+        url=table["url"], branch=table.get("branch", "main"), publish=Publish(table.get("publish", "refuse"))
+    )
+
+
+def _tailnet(table: Mapping, base: Path) -> Tailnet:
+    return Tailnet(
+        base_url=table["base_url"],
+        api_key=_secret(table, "api_key", base),
+        backend=table["backend"],
+        passphrase=_secret(table, "passphrase", base),
+        tailnet=table.get("tailnet", "-"),
+        stack=table.get("stack", SANDBOX),
+    )
+
+
+def _hosts(table: Mapping, base: Path) -> Hosts:
+    vault = table.get("vault_password_file")
+    config = table.get("ssh_config")
+    return Hosts(base / config if config else None, base / vault if vault else None)
+
+
+def _cluster(table: Mapping, base: Path) -> Cluster:
+    return Cluster(base / table["kubeconfig"], table["context"], table.get("namespace", "argocd"))
+
+
+def _secret(table: Mapping, key: str, base: Path) -> Secret:
+    """A secret stands in a file (`KEY_file`) or an environment variable (`KEY_env`), never in the table."""
+    if f"{key}_file" in table:
+        path = base / table[f"{key}_file"]
+        if not path.exists():
+            raise BlumeOpsError(f"the file of {key} is not there", where=str(path))
+        return Secret(path.read_text().strip())
+    variable = table[f"{key}_env"]
+    if variable not in os.environ:
+        raise BlumeOpsError(f"{key} is not set", hint=f"export {variable}=…")
+    return Secret(os.environ[variable])
