@@ -6,6 +6,7 @@ else (`supervisor.py`), so `blumeops sandbox up --dry-run` can print the whole s
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,8 @@ class Component:
 
     `after` names the components that must be ready first. `files` are written before the start
     (mode 0600); `env` is added to the environment. `patience` bounds the wait for `ready`, in seconds.
-    `ports` are checked to be free before the start, so a taken port is named with its holder.
+    `ports` are checked to be free before the start, so a taken port is named with its holder. `stop_signal` asks it
+    to end.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Component:
     files: Mapping[Path, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     patience: float = 60.0
+    stop_signal: int = signal.SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +79,6 @@ class Step:
     says: str
     after: tuple[str, ...] = ()
     undo: Callable[[], None] | None = None
+
+
+Part = Component | Step

@@ -1,0 +1,155 @@
+"""One lock per target and one record on disk per run: what was planned, done, undone.
+
+A record is a file of JSON lines, each flushed to disk before the thing it announces is done, so a killed
+run can still say exactly how far it came. The lock is the kernel's (flock), so it goes away with its holder;
+the holder's name stands beside it for the message only. Times are for people: nothing is decided by a clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from blumeops import process
+from blumeops.errors import Locked
+from blumeops.plan import Plan, Result
+
+
+def now() -> str:
+    """The present time in UTC as ISO 8601 with seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file for the length of the context.
+
+    Raises `Locked`, which names the holder's process and what it does, when another one holds it.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    held = FileLock(path, timeout=0)
+    try:
+        held.acquire()
+    except Timeout:
+        raise Locked(
+            f"held by {_holder(path)}",
+            where=str(path),
+            hint="wait for it, or end it with Ctrl-C in its terminal",
+        ) from None
+    note = path.with_suffix(".holder")
+    try:
+        note.write_text(json.dumps({"pid": os.getpid(), "what": what, "since": now(), "user": _user()}))
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        held.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        note = json.loads(path.with_suffix(".holder").read_text())
+        gone = "" if process.start_time(note["pid"]) is not None else ", which has ended"
+        return f"`{note['what']}` (process {note['pid']} of {note['user']}, since {note['since']}{gone})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's record: `events` in order, each `{"at", "event", ...}`."""
+
+    name: str
+    path: Path
+    events: tuple[dict, ...] = ()
+
+    @property
+    def verb(self) -> str:
+        """What was run, such as `apply`."""
+        return self.events[0].get("verb", "?") if self.events else "?"
+
+    @property
+    def finished(self) -> bool:
+        """False for a run that was killed: its last event is not the end."""
+        return bool(self.events) and self.events[-1]["event"] == "end"
+
+    def unfinished_layers(self) -> tuple[str, ...]:
+        """The layers whose apply began and never said how it ended."""
+        begun = [event["layer"] for event in self.events if event["event"] == "begin"]
+        ended = {event["layer"] for event in self.events if event["event"] == "result"}
+        return tuple(layer for layer in begun if layer not in ended)
+
+
+@dataclass(slots=True)
+class Journal:
+    """The records of one target, under its state folder."""
+
+    folder: Path
+    _path: Path | None = field(default=None)
+
+    def begin(self, verb: str, revision: str) -> None:
+        """Open a new record; `revision` is the desired one."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        self._path = self.folder / f"{stamp}-{secrets.token_hex(3)}-{verb}.jsonl"
+        self._write("start", verb=verb, revision=revision, user=_user(), pid=os.getpid())
+
+    def planned(self, plan: Plan) -> None:
+        """Note a layer's plan, without its diffs: they are in Git and on the live system."""
+        changes = [str(change) for change in plan.changes]
+        self._write("plan", layer=plan.layer, changes=changes, live=plan.live)
+
+    def begun(self, plan: Plan) -> None:
+        """Note that a layer's apply begins now."""
+        self._write("begin", layer=plan.layer)
+
+    def ended(self, result: Result) -> None:
+        """Note what a layer's apply did, change by change."""
+        outcomes = [[str(c), o.value] for c, o in zip(result.changes, result.outcomes, strict=False)]
+        self._write("result", layer=result.layer, outcomes=outcomes, error=result.error)
+
+    def note(self, event: str, **values: object) -> None:
+        """Note anything else, such as an override that the user asked for."""
+        self._write(event, **values)
+
+    def end(self, outcome: str) -> None:
+        """Close the record."""
+        self._write("end", outcome=outcome)
+        self._path = None
+
+    def _write(self, event: str, **values: object) -> None:
+        if self._path is None:
+            return
+        line = json.dumps({"at": now(), "event": event, **values}, ensure_ascii=False)
+        with self._path.open("a") as record:
+            record.write(line + "\n")
+            record.flush()
+            os.fsync(record.fileno())
+
+    def runs(self) -> tuple[Run, ...]:
+        """All records, newest first; a torn last line (a killed writer) is left out."""
+        paths = sorted(self.folder.glob("*.jsonl"), reverse=True) if self.folder.is_dir() else []
+        return tuple(Run(path.stem, path, _events(path)) for path in paths)
+
+
+def _events(path: Path) -> tuple[dict, ...]:
+    events = []
+    for line in path.read_text().splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            events.append(json.loads(line))
+    return tuple(events)
