@@ -116,12 +116,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of one layer, and why. `retryable` says whether asking again may help."""
+    """The state of one layer, and why.
+
+    `retryable` says whether asking again may help. `error` holds the whole message when the layer could not
+    be asked because something is wrong (bad input, a refused key), rather than merely out of reach.
+    """
 
     layer: str
     state: State
     reason: str = ""
     retryable: bool = False
+    error: str = ""
     desired: str = ""
     recorded: str = ""
     details: tuple[str, ...] = ()
@@ -216,6 +221,8 @@ def _exit_code(answer: Answer) -> int:
             return 1 if answer.changes else 0
         case Result():
             return 0 if answer.succeeded else 2
+        case Status(error=error) if error:
+            return 2
         case Status(state=State.UNKNOWN):
             return 4
         case Status(state=State.DEGRADED):

@@ -89,7 +89,8 @@ class Target:
     """One place that the layers can point at. A layer whose part is None is not part of this target.
 
     `identity` is what a person checks before anything changes; `missing` says, per layer that should
-    be there and is not, what it needs. `env` is added to the environment of every engine.
+    be there and is not, what it needs. `env` is added to the environment of every engine. `vantage` maps a
+    node's name to the command prefix that runs a program there (empty: this machine), for probes.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Target:
     cluster: Cluster | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    vantage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_sandbox(self) -> bool:
@@ -150,6 +152,7 @@ def _target(name: str, table: Mapping, path: Path) -> Target:
             cluster=_cluster(table["cluster"], base) if "cluster" in table else None,
             env=dict(table.get("env", {})),
             missing=dict(table.get("missing", {})),
+            vantage={node: tuple(prefix) for node, prefix in table.get("vantage", {}).items()},
         )
     except KeyError as error:
         raise BadInput([Problem(f"target {name!r} lacks the key {error}", str(path))]) from error

@@ -1,0 +1,106 @@
+"""The command line: the only package that prints or exits.
+
+Data goes to standard output; progress, questions and hints go to standard error. Exit codes: 0 nothing to
+do, 1 changes or drift, 2 error, 3 stale plan or locked, 4 partial (a layer is unknown), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from blumeops import __version__
+from blumeops.cli import documents, homelab, sandbox
+from blumeops.errors import BlumeOpsError, Interrupted
+
+EXIT_CODES = """\b
+Exit codes:
+  0    nothing to do, or done
+  1    changes or drift were found
+  2    error
+  3    stale plan, or locked by another run
+  4    partial: a layer is unknown
+  130  interrupted
+"""
+
+
+@click.group(
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="blumeops")
+def cli() -> None:
+    """Run a homelab by Git: plan, apply and roll back its tailnet, hosts and cluster.
+
+    Every command works on the sandbox unless --target names a real one.
+    """
+
+
+SHELLS = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/completions/blumeops.fish"}
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(list(SHELLS)))
+def completion(shell: str) -> None:
+    """Print the completion script for a shell.
+
+    Load it with: eval "$(blumeops completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise BlumeOpsError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "blumeops", "_BLUMEOPS_COMPLETE").source())
+
+
+for command in (*homelab.COMMANDS, *sandbox.COMMANDS, *documents.COMMANDS):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    code = _run(sys.argv[1:])
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        return cli.main(arguments, prog_name="blumeops", standalone_mode=False) or 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        # The reader has gone (`| head`); send the interpreter's own last flush nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BlumeOpsError as error:
+        _say(error, as_json="--json" in arguments)
+        return error.exit_code
+
+
+def _say(error: BlumeOpsError, *, as_json: bool) -> None:
+    if as_json:
+        about = {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code}
+        click.echo(json.dumps({"error": about}, indent=2, ensure_ascii=False))
+    else:
+        click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,173 @@
+"""The verbs over the three layers: plan, drift, apply, status, rollback, and the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import click
+
+from blumeops.errors import BlumeOpsError
+from blumeops.target import SANDBOX
+
+LAYER_NAMES = ("tailnet", "hosts", "cluster")
+
+layers_argument = click.argument("layers", nargs=-1, type=click.Choice(LAYER_NAMES), metavar="[LAYER]...")
+target_option = click.option(
+    "--target", default=SANDBOX, show_default=True, help="Where the layers point; see homelab/targets.toml."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask; for scripts.")
+brief_option = click.option("--no-diff", is_flag=True, help="Name the changes without their diffs.")
+
+
+@click.command()
+@layers_argument
+@target_option
+@json_option
+@brief_option
+@quiet_option
+def plan(layers: tuple[str, ...], target: str, as_json: bool, no_diff: bool, quiet: bool) -> int:
+    """Show what apply would change: desired state against the live system.
+
+    Exit code 0 says that nothing would change, 1 that something would.
+    """
+    from blumeops.cli import show
+
+    found = _open(target).plan(layers, notify=show.progress(quiet=quiet or as_json))
+    show.report(found, as_json=as_json, diffs=not no_diff)
+    return found.exit_code
+
+
+@click.command()
+@layers_argument
+@target_option
+@json_option
+@brief_option
+@quiet_option
+def drift(layers: tuple[str, ...], target: str, as_json: bool, no_diff: bool, quiet: bool) -> int:
+    """Show what changed behind Git's back: what was applied last against the live system."""
+    from blumeops.cli import show
+
+    found = _open(target).drift(layers, notify=show.progress(quiet=quiet or as_json))
+    show.report(found, as_json=as_json, diffs=not no_diff)
+    return found.exit_code
+
+
+@click.command()
+@layers_argument
+@target_option
+@json_option
+@quiet_option
+def status(layers: tuple[str, ...], target: str, as_json: bool, quiet: bool) -> int:
+    """Show the state of each layer: in sync, pending, drifted, degraded or unknown."""
+    from blumeops.cli import show
+
+    found = _open(target).status(layers, notify=show.progress(quiet=quiet or as_json))
+    show.report(found, as_json=as_json)
+    return found.exit_code
+
+
+@click.command()
+@layers_argument
+@target_option
+@json_option
+@yes_option
+@quiet_option
+def apply(layers: tuple[str, ...], target: str, as_json: bool, yes: bool, quiet: bool) -> int:
+    """Make the live system what Git says, after showing the plan and asking.
+
+    Layers are changed in order: tailnet, hosts, cluster. A failure stops the later ones; running apply
+    again finishes it. Uncommitted changes under homelab/ are refused.
+    """
+    from blumeops.cli import show
+
+    homelab = _open(target)
+    homelab.repository.require_clean()
+    notify = show.progress(quiet=quiet or as_json)
+    plans = homelab.plan(layers, notify=notify)
+    _agree(homelab.target.identity, target, yes=yes, as_json=as_json)(plans)
+    done = homelab.apply(layers, plans=plans, notify=notify)
+    show.report(done, as_json=as_json)
+    return done.exit_code
+
+
+@click.command()
+@click.argument("revision")
+@target_option
+@json_option
+@yes_option
+@quiet_option
+def rollback(revision: str, target: str, as_json: bool, yes: bool, quiet: bool) -> int:
+    """Go back: git revert REVISION (a commit, or a range A..B), then apply, over all layers.
+
+    Refused whole when the revert conflicts; the repository is then as it was.
+    """
+    from blumeops.cli import show
+
+    homelab = _open(target)
+    agree = _agree(homelab.target.identity, target, yes=yes, as_json=as_json)
+
+    done = homelab.rollback(revision, agree=agree, notify=show.progress(quiet=quiet or as_json))
+    show.report(done, as_json=as_json)
+    return done.exit_code
+
+
+def _agree(identity: str, target: str, *, yes: bool, as_json: bool) -> Callable[..., bool]:
+    """Show the plan, and the identity of a real target, and ask; without a terminal `--yes` must say it."""
+    from blumeops.cli import show
+    from blumeops.plan import Plan, Report
+
+    def agree(plans: Report) -> bool:
+        if not as_json:
+            show.report(plans, as_json=False)
+        if target != SANDBOX:
+            click.echo(f"target {target}: {identity}", err=True)
+        changes = sum(len(answer.changes) for answer in plans.answers if isinstance(answer, Plan))
+        if yes or not changes:
+            return True
+        if not show.interactive():
+            raise BlumeOpsError(
+                f"{changes} changes would be made", hint="say --yes to make them without asking"
+            )
+        click.confirm(f"Make these {changes} changes on {target}?", abort=True, err=True)
+        return True
+
+    return agree
+
+
+@click.command()
+@target_option
+@json_option
+@click.option("-n", "--number", default=10, show_default=True, help="How many runs, newest first.")
+def journal(target: str, as_json: bool, number: int) -> int:
+    """Show what was applied and rolled back, newest first, and runs that were killed."""
+    from blumeops.journal import Journal
+
+    runs = Journal(_open(target).target.state / "journal").runs()[:number]
+    if as_json:
+        shown = [{"run": run.name, "finished": run.finished, "events": run.events} for run in runs]
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return 0
+    for run in runs:
+        end = run.events[-1].get("outcome", "") if run.finished else _killed(run.unfinished_layers())
+        started = run.events[0] if run.events else {}
+        click.echo(f"{started.get('at', '?')}  {run.verb:9} {started.get('revision', '')[:12]}  {end}")
+    if not runs:
+        click.echo("nothing was applied yet", err=True)
+    return 0
+
+
+def _killed(layers: tuple[str, ...]) -> str:
+    where = f" while applying {', '.join(layers)}" if layers else ""
+    return f"killed{where}; `blumeops apply` finishes it"
+
+
+def _open(target: str):  # noqa: ANN202 - naming the type would import the homelab at start-up
+    from blumeops.homelab import Homelab
+
+    return Homelab.open(target=target)
+
+
+COMMANDS = (plan, drift, apply, status, rollback, journal)

@@ -1,0 +1,296 @@
+"""The homelab: three layers on one target, in order, under one set of verbs.
+
+Layers are read at the same time and changed one after the other: tailnet (who may connect), hosts (what
+runs on them), cluster (what runs in it). A failure stops the later ones, so a service never moves ahead of
+the access it needs; the journal says how far it came, and running apply again finishes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from blumeops import journal, repository
+from blumeops import target as targets
+from blumeops.errors import BlumeOpsError, GitError, Unreachable
+from blumeops.journal import Journal
+from blumeops.layer import Desired, Layer, Notify
+from blumeops.plan import Answer, Outcome, Plan, Report, Result, State, Status
+from blumeops.repository import Repository
+from blumeops.target import SANDBOX, Target
+
+LAYERS = ("tailnet", "hosts", "cluster")
+"""The layers' names, in the order in which they are applied."""
+
+FOLDERS = {"tailnet": "pulumi", "hosts": "ansible", "cluster": "argocd"}
+"""The folder of desired state of each layer, under `homelab/`."""
+
+log = logging.getLogger(__name__)
+
+
+def _silent(_line: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Homelab:
+    """The layers on one target, with the repository that holds their desired state."""
+
+    repository: Repository
+    target: Target
+
+    @classmethod
+    def open(cls, *, target: str = SANDBOX, root: Path | None = None) -> Homelab:
+        """The homelab around a folder (by default the current one), on the named target."""
+        found = repository.find((root or Path.cwd()).resolve())
+        return cls(found, targets.load(_main_checkout(found.root), target))
+
+    def clone(self, name: str) -> Homelab:
+        """The same target with a fresh clone of the repository, whose commits never touch yours."""
+        folder = self.target.state / "clones" / name
+        return Homelab(repository.clone(self.repository.root, folder), self.target)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the work tree."""
+        return self.repository.root
+
+    def layers(self, names: Sequence[str] = ()) -> tuple[Layer, ...]:
+        """The layers that this target has, in order; only the named ones if any are named."""
+        wanted = _known(names)
+        return tuple(
+            layer for layer in (self._layer(name) for name in LAYERS if name in wanted) if layer is not None
+        )
+
+    def _layer(self, name: str) -> Layer | None:
+        if name == "tailnet" and self.target.tailnet is not None:
+            from blumeops.layers.pulumi import PulumiLayer
+
+            return PulumiLayer(self.target)
+        if name == "hosts" and self.target.hosts is not None:
+            from blumeops.layers.ansible import AnsibleLayer
+
+            return AnsibleLayer(self.target)
+        if name == "cluster" and self.target.cluster is not None:
+            from blumeops.layers.argocd import ArgocdLayer
+
+            return ArgocdLayer(self.target)
+        return None
+
+    def plan(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
+        """Compare what Git says with what is, in every layer at once. Changes nothing."""
+        desired = self.repository.desired()
+        return self._ask("plan", names, lambda layer: layer.plan(desired), notify)
+
+    def drift(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
+        """Compare what was applied last with what is. Changes nothing.
+
+        A layer to which nothing was applied yet has nothing to drift from: its state is pending.
+        """
+        return self._ask("drift", names, self._drift, notify)
+
+    def status(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
+        """The state of each layer: in_sync, pending, drifted, degraded or unknown, with the reason."""
+        desired = self.repository.desired()
+        return self._ask("status", names, lambda layer: self._status(layer, desired), notify)
+
+    def _drift(self, layer: Layer) -> Plan | Status:
+        recorded = layer.recorded()
+        if recorded is None:
+            return Status(layer.name, State.PENDING, "nothing was applied yet")
+        with self.repository.export(recorded, self.target.git) as then:
+            return layer.drift(then)
+
+    def _status(self, layer: Layer, desired: Desired) -> Status:
+        health = layer.health()
+        if health.state is State.UNKNOWN:
+            return health
+        recorded = layer.recorded()
+        about = {"desired": desired.revision, "recorded": recorded or ""}
+        if recorded is None:
+            return replace(health, state=State.PENDING, reason="nothing was applied yet", **about)
+        drift = self._drift(layer)
+        if isinstance(drift, Plan) and drift.changes:
+            details = tuple(str(change) for change in drift.changes)
+            return Status(layer.name, State.DRIFTED, _words(drift), details=details, **about)
+        if not self._unchanged_since(recorded, desired, layer.name):
+            pending = layer.plan(desired)
+            if pending.changes:
+                details = tuple(str(change) for change in pending.changes)
+                return Status(layer.name, State.PENDING, _words(pending), details=details, **about)
+        if health.state is State.DEGRADED:
+            return replace(health, **about)
+        note = "" if not isinstance(drift, Plan) or drift.coverage.complete else str(drift.coverage)
+        return Status(layer.name, State.IN_SYNC, note, **about)
+
+    def _unchanged_since(self, recorded: str, desired: Desired, layer: str) -> bool:
+        if desired.dirty:
+            return False
+        folder = f"{repository.DESIRED_STATE}/{FOLDERS[layer]}"
+        return self.repository.same_tree(recorded, desired.revision, folder)
+
+    def _ask(
+        self, verb: str, names: Sequence[str], question: Callable[[Layer], Answer], notify: Notify
+    ) -> Report:
+        wanted = [name for name in LAYERS if name in _known(names)]
+
+        def ask(name: str) -> Answer:
+            begun = time.monotonic()
+            answer = _translated(name, lambda: question(self._present(name)))
+            notify(f"{answer} [{time.monotonic() - begun:.1f} s]")
+            return answer
+
+        with ThreadPoolExecutor(max_workers=len(LAYERS)) as pool:
+            return Report(verb, self.target.name, tuple(pool.map(ask, wanted)))
+
+    def _present(self, name: str) -> Layer:
+        layer = self._layer(name)
+        if layer is None:
+            reason = self.target.missing.get(name, f"target {self.target.name!r} has no {name} layer")
+            raise Unreachable(reason, retryable=False)
+        return layer
+
+    def apply(
+        self, names: Sequence[str] = (), *, plans: Report | None = None, notify: Notify = _silent
+    ) -> Report:
+        """Make the live system what Git says: exactly the changes of `plans`, or of a plan made now.
+
+        Raises `DirtyTree` or `Diverged` when Git is not ready, `Locked` when another run is on, `StalePlan`
+        when something moved since the plan. When any layer's plan is an error, nothing is applied at all. A
+        layer that is unknown stays as it is, and the report's exit code is 4.
+        """
+        with journal.lock(self.target.state / "apply.lock", f"apply to {self.target.name}"):
+            return self._apply(plans or self.plan(names, notify=notify), notify, "apply")
+
+    def _apply(self, plans: Report, notify: Notify, verb: str) -> Report:
+        self.repository.require_clean()
+        _refuse_errors(plans)
+        desired = self.repository.desired()
+        record = Journal(self.target.state / "journal")
+        record.begin(verb, desired.revision)
+        for plan in plans.answers:
+            if isinstance(plan, Plan):
+                record.planned(plan)
+        outcome = "failed"
+        try:
+            if self.target.cluster is not None and any(a.layer == "cluster" for a in plans.answers):
+                self.repository.publish(self.target.git)
+            answers = tuple(self._each(plans, desired, record, notify))
+            report = Report(verb, self.target.name, answers)
+            outcome = "done" if report.exit_code == 0 else f"exit {report.exit_code}"
+            return report
+        except BaseException as error:
+            outcome = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            record.end(outcome)
+
+    def _each(self, plans: Report, desired: Desired, record: Journal, notify: Notify) -> Iterator[Answer]:
+        failed = ""
+        for plan in plans.answers:
+            if not isinstance(plan, Plan):
+                yield plan
+                continue
+            if failed:
+                outcomes = (Outcome.NOT_STARTED,) * len(plan.changes)
+                yield Result(
+                    plan.layer, desired.revision, plan.changes, outcomes, f"not started: {failed} failed"
+                )
+                continue
+            record.begun(plan)
+            notify(f"{plan.layer}: applying")
+            result = self._apply_layer(plan, desired, notify)
+            record.ended(result)
+            notify(str(result))
+            failed = "" if result.succeeded else plan.layer
+            yield result
+
+    def _apply_layer(self, plan: Plan, desired: Desired, notify: Notify) -> Result:
+        layer = self._present(plan.layer)
+        if not plan.changes and layer.recorded() == desired.revision:
+            return Result(plan.layer, desired.revision)
+        begun = time.monotonic()
+        result = layer.apply(plan, desired, notify)
+        return replace(result, seconds=round(time.monotonic() - begun, 1))
+
+    @contextmanager
+    def reverted(self, revision: str) -> Iterator[str]:
+        """Revert a commit or a range for the length of the context, and keep it if that ends well.
+
+        Any exception takes the new commit away again, so a refused or failed question leaves no trace.
+        """
+        before = self.repository.head()
+        commit = self.repository.revert(revision)
+        try:
+            yield commit
+        except BaseException:
+            self.repository.git("reset", "--quiet", "--keep", before)
+            raise
+
+    def rollback(
+        self,
+        revision: str,
+        *,
+        agree: Callable[[Report], bool] = lambda _plans: True,
+        notify: Notify = _silent,
+    ) -> Report:
+        """Go back: `git revert` of a commit or range, then apply, over all layers.
+
+        `agree` sees the plan before anything changes. When it says no, or the revert conflicts, or a plan
+        is an error, the repository is left as it was and nothing is applied.
+        """
+        with journal.lock(self.target.state / "apply.lock", f"rollback of {revision} on {self.target.name}"):
+            with self.reverted(revision):
+                plans = self.plan(notify=notify)
+                _refuse_errors(plans)
+                if not agree(plans):
+                    raise GitError(
+                        "not rolled back", hint="the repository and the live system are as they were"
+                    )
+            return self._apply(plans, notify, "rollback")
+
+
+def _main_checkout(root: Path) -> Path:
+    """The checkout whose sandbox a clone inside `.sandbox/` belongs to."""
+    for parent in root.parents:
+        if parent.name == ".sandbox":
+            return parent.parent
+    return root
+
+
+def _known(names: Sequence[str]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in LAYERS]
+    if unknown:
+        raise BlumeOpsError(f"there is no layer {unknown[0]!r}", hint=f"the layers are {', '.join(LAYERS)}")
+    return tuple(names) or LAYERS
+
+
+def _translated(name: str, question: Callable[[], Answer]) -> Answer:
+    try:
+        return question()
+    except Unreachable as error:
+        reason = f"{error.where}: {error.what}" if error.where else error.what
+        return Status(name, State.UNKNOWN, reason, retryable=error.retryable)
+    except BlumeOpsError as error:
+        return Status(name, State.UNKNOWN, error.what.splitlines()[0], error=str(error))
+    except (
+        Exception
+    ) as error:  # an engine's library broke: one layer's answer is an error, not a crash of all
+        log.exception("%s", name)
+        text = f"{type(error).__name__}: {error}"
+        return Status(name, State.UNKNOWN, text.splitlines()[0][:200], error=text)
+
+
+def _words(plan: Plan) -> str:
+    return str(plan).removeprefix(f"{plan.layer}: ")
+
+
+def _refuse_errors(plans: Report) -> None:
+    wrong = [answer.error for answer in plans.answers if isinstance(answer, Status) and answer.error]
+    if wrong:
+        raise BlumeOpsError("nothing was applied, because a plan is an error:\n" + "\n".join(wrong))

@@ -1,0 +1,111 @@
+"""Look at a homelab from one of its nodes: does a port open, what does a page say.
+
+A probe is a fact about the live system, seen with real connections from where a person would be; it never
+reads the policy. It needs `python3` on the node.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from blumeops import process
+from blumeops.errors import BlumeOpsError, Unreachable
+from blumeops.target import Target
+
+CONNECT_SECONDS = 3.0
+
+
+class Reach(StrEnum):
+    """What became of a connection: it opened, was refused by the host, or never got an answer.
+
+    A tailnet's nodes drop what the policy does not allow, so "not allowed" looks like `NO_ANSWER`.
+    """
+
+    OPEN = "open"
+    REFUSED = "refused"
+    NO_ANSWER = "no answer"
+    NO_NAME = "name not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one probe saw. `status` and `body` are those of HTTP; both empty for a bare connection."""
+
+    source: str
+    url: str
+    reach: Reach
+    status: int = 0
+    body: str = ""
+
+    def __str__(self) -> str:
+        said = f", HTTP {self.status}" if self.status else ""
+        return f"{self.source} → {self.url}: {self.reach.value}{said}"
+
+
+_LOOK = """
+import json, socket, sys, http.client
+host, port, path, name, wait = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5])
+said = {"reach": "open", "status": 0, "body": ""}
+try:
+    sock = socket.create_connection((host, port), timeout=wait)
+    if path:
+        http_ = http.client.HTTPConnection(host, port, timeout=wait)
+        http_.sock = sock
+        http_.request("GET", path, headers={"Host": name or host})
+        answer = http_.getresponse()
+        said.update(status=answer.status, body=answer.read(65536).decode("utf-8", "replace"))
+except socket.gaierror:
+    said["reach"] = "name not found"
+except ConnectionRefusedError:
+    said["reach"] = "refused"
+except OSError:
+    said["reach"] = "no answer"
+print(json.dumps(said))
+"""
+
+
+def connect(target: Target, source: str, host: str, port: int) -> Answer:
+    """Open a TCP connection from a node to a host by name, and say what became of it."""
+    return _look(target, source, host, port, "", "", f"{host}:{port}")
+
+
+def get(target: Target, source: str, host: str, path: str = "/", *, port: int = 80, name: str = "") -> Answer:
+    """Request a page over HTTP from a node; `name` is the virtual host asked for, by default the host."""
+    return _look(target, source, host, port, path, name, f"http://{name or host}{path}")
+
+
+def until(ask, wanted, *, seconds: float = 20.0):  # noqa: ANN201 - any probe, its own answer
+    """Ask again until `wanted(answer)` holds or the time is over, and return the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if wanted(answer) or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.3)
+
+
+def _look(target: Target, source: str, host: str, port: int, path: str, name: str, url: str) -> Answer:
+    if source not in target.vantage:
+        known = ", ".join(target.vantage) or "none"
+        raise BlumeOpsError(
+            f"no way to look from {source!r} on target {target.name!r}", hint=f"known: {known}"
+        )
+    argv = [
+        *target.vantage[source],
+        "python3",
+        "-c",
+        _LOOK,
+        host,
+        str(port),
+        path,
+        name,
+        str(CONNECT_SECONDS),
+    ]
+    done = process.run(argv, env=target.environment(), timeout=CONNECT_SECONDS * 4 + 10)
+    if not done.ok:
+        raise Unreachable(done.stderr.strip() or f"exit {done.returncode}", where=source)
+    said = json.loads(done.stdout)
+    return Answer(source, url, Reach(said["reach"]), said["status"], said["body"])
