@@ -1,0 +1,158 @@
+"""Records of runbook runs: what ran, when, at which commit, and what every cell said.
+
+The last good record of each runbook is committed in `runbooks/records/NAME.json`, so a page shows real
+results before anything was built; fresh ones are in `.sandbox/records/NAME.json`. The newer one is shown.
+The JSON is made for diffs: one key a line, and every output as a list of lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from blumeops.errors import BadInput, Problem
+
+COMMITTED = Path("runbooks/records")
+FRESH = Path(".sandbox/records")
+
+
+class RunStatus(StrEnum):
+    """How a run of a runbook ended, or how one of its cells did."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One thing a cell said. `stream` is `stdout`, `stderr`, `error` (a traceback) or `result`."""
+
+    mime: str
+    text: str
+    stream: str = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """What became of one code cell; `index` counts the runbook's code cells from 0.
+
+    `source_sha` is `digest` of the cell's source as it was when it ran.
+    """
+
+    index: int
+    source_sha: str
+    status: RunStatus
+    seconds: float = 0.0
+    outputs: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of one runbook. `started` is in UTC; `source_sha` is `digest` of the runbook's whole file.
+
+    `engines` maps an engine's name to the version that ran; `commit` is the repository's commit.
+    """
+
+    runbook: str
+    source_sha: str
+    status: RunStatus
+    started: datetime
+    seconds: float
+    commit: str
+    target: str
+    engines: Mapping[str, str] = field(default_factory=dict)
+    cells: tuple[CellRecord, ...] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.runbook}: {self.status.value} on {self.started:%Y-%m-%d %H:%M} UTC at {self.commit[:12]}"
+        )
+
+
+def digest(source: str) -> str:
+    """The SHA-256 of a text, in hex, without regard to the empty space around it."""
+    return hashlib.sha256(source.strip().encode()).hexdigest()
+
+
+def save(record: RunRecord, path: Path) -> None:
+    """Write a record; a reader never sees half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".json.part")
+    part.write_text(json.dumps(_to_plain(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def load(path: Path) -> RunRecord:
+    """Read a record. Raises `BadInput` when it is not one."""
+    try:
+        return _from_plain(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"this is not a record of a runbook ({type(error).__name__}: {error})"
+        hint = "remove it; the next run of the runbook writes a new one"
+        raise BadInput([Problem(what, str(path), hint=hint)]) from error
+
+
+def latest(root: Path, runbook: str) -> RunRecord | None:
+    """The newest record of a runbook, committed or fresh; None when it never ran."""
+    paths = (root / folder / f"{runbook}.json" for folder in (COMMITTED, FRESH))
+    found = [load(path) for path in paths if path.is_file()]
+    return max(found, key=lambda record: record.started, default=None)
+
+
+def _to_plain(record: RunRecord) -> dict[str, object]:
+    return {
+        "runbook": record.runbook,
+        "source_sha": record.source_sha,
+        "status": record.status.value,
+        "started": record.started.astimezone(UTC).isoformat(timespec="seconds"),
+        "seconds": round(record.seconds, 1),
+        "commit": record.commit,
+        "target": record.target,
+        "engines": dict(sorted(record.engines.items())),
+        "cells": [_cell_to_plain(cell) for cell in record.cells],
+    }
+
+
+def _cell_to_plain(cell: CellRecord) -> dict[str, object]:
+    outputs = [{"mime": o.mime, "stream": o.stream, "text": o.text.split("\n")} for o in cell.outputs]
+    head = {"index": cell.index, "source_sha": cell.source_sha, "status": cell.status.value}
+    return {**head, "seconds": round(cell.seconds, 1), "outputs": outputs}
+
+
+def _from_plain(values: Mapping[str, Any]) -> RunRecord:
+    started = datetime.fromisoformat(values["started"])
+    if started.tzinfo is None:
+        raise ValueError("`started` has no time zone")
+    return RunRecord(
+        runbook=str(values["runbook"]),
+        source_sha=str(values["source_sha"]),
+        status=RunStatus(values["status"]),
+        started=started,
+        seconds=float(values["seconds"]),
+        commit=str(values["commit"]),
+        target=str(values["target"]),
+        engines={str(name): str(version) for name, version in values["engines"].items()},
+        cells=tuple(_cell_from_plain(cell) for cell in values["cells"]),
+    )
+
+
+def _cell_from_plain(values: Mapping[str, Any]) -> CellRecord:
+    return CellRecord(
+        index=int(values["index"]),
+        source_sha=str(values["source_sha"]),
+        status=RunStatus(values["status"]),
+        seconds=float(values["seconds"]),
+        outputs=tuple(Output(o["mime"], _joined(o["text"]), o["stream"]) for o in values["outputs"]),
+    )
+
+
+def _joined(lines: str | Sequence[str]) -> str:
+    return lines if isinstance(lines, str) else "\n".join(lines)
