@@ -142,7 +142,7 @@ class Store:
 
 
 def default_store() -> Store:
-    """This checkout's modules, and the user's cache: `$BLUMEOPS_CACHE`, else `blumeops` in the XDG cache folder."""
+    """This checkout's modules, and the cache: `$BLUMEOPS_CACHE`, else `blumeops` in the XDG cache folder."""
     chosen = os.environ.get("BLUMEOPS_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     modules = Path(__file__).resolve().parents[2] / "engines"
