@@ -1,0 +1,176 @@
+"""The hosts of the sandbox: `indri`, `sifaka` and the laptop `gilbert`, real Debian booted by systemd-nspawn.
+
+All boot the same read-only image with an overlay in memory, so every start is clean, and each has the real
+systemd, sshd and tailscaled. They hang on one bridge of the sandbox's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from blumeops import process
+from blumeops.errors import Unreachable
+from blumeops.sandbox import engines, hosts_files, hosts_network, images
+from blumeops.sandbox.component import Component, Part, Step, Tcp
+from blumeops.sandbox.layout import LAPTOP, NODES, Layout
+
+TUN = Path("/dev/net/tun")
+BOOT_PATIENCE_SECONDS = 60.0
+PATH_INSIDE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def missing() -> str | None:
+    """One line that says what this machine lacks to boot the hosts; None when nothing."""
+    if sys.platform != "linux":
+        return "the hosts need Linux"
+    if os.geteuid() != 0:
+        return "the hosts need root (systemd-nspawn, a network bridge)"
+    if not TUN.exists():
+        return f"the hosts need {TUN} (load the kernel's module tun)"
+    if packages := images.prerequisites():
+        return f"the hosts need Debian packages: apt-get install {' '.join(packages)}"
+    if not images.codename():
+        return "the hosts need a Debian system, whose release and mirrors they take"
+    return None
+
+
+def components(layout: Layout) -> tuple[Part, ...]:
+    """The hosts and what they stand on, as data. The image and tailscaled must be there when they start."""
+    image = images.find() or images.cache() / f"debian-{images.key()}"
+    tailscaled = engines.find("tailscaled") or Path("/usr/sbin/tailscaled")
+    return (
+        Step(
+            "bridge",
+            run=lambda: _lay(layout),
+            says=f"bridge {layout.bridge}, {layout.gateway}/{layout.network.prefixlen}, NAT to the outside",
+            undo=lambda: _take_up(layout),
+        ),
+        Step(
+            "host-files",
+            run=lambda: _prepare(layout),
+            says=f"keys, names and addresses of {', '.join(NODES)}; {hosts_files.ssh_config(layout)}",
+            undo=lambda: _put_away(layout),
+        ),
+        *(_machine(layout, node, image, tailscaled) for node in NODES),
+    )
+
+
+def _machine(layout: Layout, node: str, image: Path, tailscaled: Path) -> Component:
+    binds = [
+        f"--bind-ro={hosts_files.node_folder(layout, node)}:/etc/sandbox",
+        f"--bind-ro={tailscaled}:/usr/local/sbin/tailscaled",
+        f"--bind={hosts_files.archives(layout, node)}:/var/cache/apt/archives",
+        f"--bind={TUN}",
+    ]
+    if node == LAPTOP:  # the machine outside plays the laptop's user: `tailscale --socket` talks to it
+        binds.append(f"--bind={socket(layout).parent}:/run/tailscale")
+    argv = (
+        "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--directory={image}",
+        "--volatile=overlay", "--boot", f"--machine={layout.machine(node)}", f"--hostname={node}",
+        f"--network-bridge={layout.bridge}", "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
+        "--resolv-conf=off", "--timezone=off", "--link-journal=no", *binds,
+    )  # fmt: skip
+    return Component(
+        node,
+        argv=argv,
+        ready=Tcp(layout.address(node), 22, banner=b"SSH-"),
+        after=("bridge", "host-files"),
+        patience=BOOT_PATIENCE_SECONDS,
+    )
+
+
+def socket(layout: Layout) -> Path:
+    """The laptop's tailscaled, for `tailscale --socket`."""
+    return layout.folder / LAPTOP / "tailscaled.sock"
+
+
+def target_table(_layout: Layout) -> dict[str, str]:
+    """The `[hosts]` table of the target file; paths are relative to its folder."""
+    return {"ssh_config": "ssh_config"}
+
+
+def leader(layout: Layout, node: str) -> int | None:
+    """The pid, on this machine, of a node's init; None when the node does not run."""
+    parents = set(_nspawns(layout, node))
+    for pid in _pids() if parents else ():
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) in parents and _is_init(pid):
+                return pid
+    return None
+
+
+def execute(
+    layout: Layout, node: str, argv: Sequence[str], *, timeout: float = 30.0, input: str | None = None
+) -> process.Completed:
+    """Run a program inside a node as root, without the network. Raises `Unreachable` when it does not run."""
+    pid = leader(layout, node)
+    if pid is None:
+        raise Unreachable(f"{node} does not run", where=node, hint="`blumeops sandbox status` tells more")
+    enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
+    env = {"PATH": PATH_INSIDE, "HOME": "/root", "LC_ALL": "C.UTF-8"}
+    return process.run([*enter, "--", *argv], env=env, timeout=timeout, input=input)
+
+
+def _lay(layout: Layout) -> None:
+    for node in NODES:
+        _end_strays(layout, node)
+    hosts_network.lay(layout)
+
+
+def _take_up(layout: Layout) -> None:
+    for node in NODES:
+        _end_strays(layout, node)
+    hosts_network.take_up(layout)
+
+
+def _prepare(layout: Layout) -> None:
+    images.require()
+    engines.require("tailscaled")
+    hosts_files.write(layout)
+    hosts_files.fill_archives(layout)
+    socket(layout).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def _put_away(layout: Layout) -> None:
+    hosts_files.end_masters(layout)
+    for node in NODES:
+        hosts_files.keep_archives(layout, node)
+    shutil.rmtree(socket(layout).parent, ignore_errors=True)
+
+
+def _end_strays(layout: Layout, node: str) -> None:
+    """End what an earlier start left and the supervisor does not know, and the link it would trip over."""
+    from blumeops.sandbox.supervisor import Supervisor
+
+    known = Supervisor(layout.folder).pid(node)
+    strays = [pid for pid in _nspawns(layout, node) if pid != known]
+    for pid in strays:
+        process.end_group(pid, first=signal.SIGKILL)
+    link = f"vb-{layout.machine(node)}"[:15]
+    if known is None and Path("/sys/class/net", link).exists():
+        process.run(["ip", "link", "delete", link], timeout=10)
+
+
+def _nspawns(layout: Layout, node: str) -> Iterator[int]:
+    mark = f"--machine={layout.machine(node)}".encode()
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if words[0].endswith(b"systemd-nspawn") and mark in words:
+                yield pid
+
+
+def _is_init(pid: int) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line for line in lines if line.startswith("NSpid:")).split()[-1] == "1"
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
