@@ -74,7 +74,8 @@ def _machine(layout: Layout, node: str, image: Path, tailscaled: Path) -> Compon
         "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--directory={image}",
         "--volatile=overlay", "--boot", f"--machine={layout.machine(node)}", f"--hostname={node}",
         f"--network-bridge={layout.bridge}", "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
-        "--resolv-conf=off", "--timezone=off", "--link-journal=no", *binds,
+        "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+        f"--setenv={_mark(layout, node)}", *binds,
     )  # fmt: skip
     return Component(
         node,
@@ -97,13 +98,7 @@ def target_table(_layout: Layout) -> dict[str, str]:
 
 def leader(layout: Layout, node: str) -> int | None:
     """The pid, on this machine, of a node's init; None when the node does not run."""
-    parents = set(_nspawns(layout, node))
-    for pid in _pids() if parents else ():
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            if int(fields[1]) in parents and _is_init(pid):
-                return pid
-    return None
+    return next(_inits(layout, node), None)
 
 
 def execute(
@@ -146,30 +141,49 @@ def _put_away(layout: Layout) -> None:
 
 
 def _end_strays(layout: Layout, node: str) -> None:
-    """End what an earlier start left and the supervisor does not know, and the link it would trip over."""
+    """End what an earlier start left and the supervisor does not know, and the link it would trip over.
+
+    A host outlives its systemd-nspawn when that is killed with SIGKILL, so both are looked for.
+    """
     from blumeops.sandbox.supervisor import Supervisor
 
     known = Supervisor(layout.folder).pid(node)
-    strays = [pid for pid in _nspawns(layout, node) if pid != known]
-    for pid in strays:
+    if known is not None:
+        return
+    for pid in (*_nspawns(layout, node), *_inits(layout, node)):
         process.end_group(pid, first=signal.SIGKILL)
-    link = f"vb-{layout.machine(node)}"[:15]
-    if known is None and Path("/sys/class/net", link).exists():
+    link = f"vb-{layout.machine(node)}"
+    if Path("/sys/class/net", link).exists():
         process.run(["ip", "link", "delete", link], timeout=10)
+    with contextlib.suppress(OSError):  # a killed nspawn could not remove its own
+        Path("/run/systemd/nspawn/propagate", layout.machine(node)).rmdir()
 
 
 def _nspawns(layout: Layout, node: str) -> Iterator[int]:
-    mark = f"--machine={layout.machine(node)}".encode()
+    mark = _mark(layout, node).encode()
     for pid in _pids():
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[0].endswith(b"systemd-nspawn") and mark in words:
+            if words[0].endswith(b"systemd-nspawn") and b"--setenv=" + mark in words:
                 yield pid
+
+
+def _inits(layout: Layout, node: str) -> Iterator[int]:
+    mark = _mark(layout, node).encode()
+    for pid in _pids():
+        with contextlib.suppress(OSError, StopIteration):
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") and _is_init(pid):
+                yield pid
+
+
+def _mark(layout: Layout, node: str) -> str:
+    """What a node's init has in its environment, so that it is known for ours whatever else is gone."""
+    return f"BLUMEOPS_NODE={layout.key}/{node}"
 
 
 def _is_init(pid: int) -> bool:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(line for line in lines if line.startswith("NSpid:")).split()[-1] == "1"
+    return next(line for line in lines if line.startswith("NSpid:")).split()[1:][1:] == ["1"]
 
 
 def _pids() -> list[int]:

@@ -67,7 +67,7 @@ class Layout:
 
     def machine(self, node: str) -> str:
         """The nspawn machine's name: short, because the kernel cuts `vb-NAME` at 15 characters."""
-        return f"{node}-{self.key[:5]}"
+        return f"{node}-{self.key[:4]}"
 
     def port(self, name: str) -> int:
         """The port of one component."""
