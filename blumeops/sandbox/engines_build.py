@@ -58,9 +58,10 @@ class Progress:
     detail: str = ""
 
     def __str__(self) -> str:
-        count = f", {self.done} of {self.packages} packages" if self.phase is Phase.COMPILING else ""
-        tail = f" ({self.detail})" if self.detail else ""
-        return f"engine {self.number} of {self.total}: {self.engine} {self.phase.value}{count}{tail}"
+        minutes, seconds = divmod(int(self.elapsed), 60)
+        count = f"{self.done} of {self.packages} packages" if self.phase is Phase.COMPILING else ""
+        head = f"engine {self.number} of {self.total}: {self.engine} {self.phase.value}"
+        return " · ".join(part for part in (head, count, self.detail, f"{minutes}:{seconds:02d}") if part)
 
 
 Watch = Callable[[Progress], None]
@@ -76,9 +77,9 @@ class Built:
 
 def build(
     engines: Sequence[Engine] | None = None,
+    watch: Watch = lambda _: None,
     *,
     store: Store | None = None,
-    watch: Watch = lambda _: None,
     stop: threading.Event | None = None,
     environ: Mapping[str, str] | None = None,
     keep_caches: bool = False,
