@@ -3,7 +3,7 @@
 A parser of our own, because no library does what a policy needs all at once: the place of every key and
 value (a message has to name the line), both places of a duplicate key, the control plane's own wording of a
 syntax error, and its formatter, from which the ETag is computed. PyPI has `jsonvet` and `json5-document`,
-which know the dialect and positions, but not the last two. `syntax` reads the language, `canonical` writes it.
+which know the dialect and positions, but not the last two. `syntax` reads the language, `canonical` writes.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ class Document:
         return _line_column(self._lines, offsets[pointer])
 
 
-def loads(text: str | bytes, path: str = DEFAULT_PATH) -> Document:
+def loads(text: str | bytes, path: str = DEFAULT_PATH, *, allow_duplicates: bool = False) -> Document:
     """Parse a text.
 
     Raises `BadInput` with every duplicate key, and the place where the text stops being HuJSON, if it does.
+    With `allow_duplicates` the last of them counts, as it does for Tailscale.
     """
-    tree, characters = _parse(text, path)
+    tree, characters = _parse(text, path, allow_duplicates=allow_duplicates)
     values: dict[Pointer, int] = {}
     keys: dict[Pointer, int] = {}
     value = _plain(tree, (), values, keys)
@@ -62,8 +63,8 @@ def loads(text: str | bytes, path: str = DEFAULT_PATH) -> Document:
 
 
 def format(text: str | bytes) -> str:
-    """The text in Tailscale's own layout. Raises `BadInput` as `loads` does."""
-    return canonical.render(_parse(text, DEFAULT_PATH)[0])
+    """The text in Tailscale's own layout, duplicate keys and all. Raises `BadInput` when it is no HuJSON."""
+    return canonical.render(_parse(text, DEFAULT_PATH, allow_duplicates=True)[0])
 
 
 def etag(text: str | bytes) -> str:
@@ -75,7 +76,7 @@ def etag(text: str | bytes) -> str:
     return hashlib.sha256(format(text).encode()).hexdigest()
 
 
-def _parse(text: str | bytes, path: str) -> tuple[Node, str]:
+def _parse(text: str | bytes, path: str, *, allow_duplicates: bool = False) -> tuple[Node, str]:
     characters = decode(text, path)
     parser = Parser(characters)
     faults: list[Problem] = []
@@ -85,7 +86,7 @@ def _parse(text: str | bytes, path: str) -> tuple[Node, str]:
     except SyntaxFault as fault:
         line, column = _line_column(_line_starts(characters), fault.offset)
         faults.append(Problem(fault.what, path, line, column, _excerpt(characters, fault.offset)))
-    problems = [*_duplicates(parser, path), *faults]
+    problems = [*(() if allow_duplicates else _duplicates(parser, path)), *faults]
     if tree is None or problems:
         raise BadInput(sorted(problems, key=lambda problem: (problem.line, problem.column)))
     return tree, characters
