@@ -35,7 +35,7 @@ SHELLS = ("bash", "sh", "console")
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 SEPARATOR = re.compile(r"&&|\|\||[;|]")
-PLACEHOLDER = re.compile(r"[<>…$]|\b[A-Z]{2,}\b(?![.\w])")
+PLACEHOLDER = re.compile(r"[<>…$]|\b(?!README|CHANGELOG|AGENTS)[A-Z]{2,}\b")
 COMMITTED_FOLDERS = (
     "blumeops/",
     "docs/",
