@@ -47,7 +47,9 @@ def lock(path: Path, what: str) -> Iterator[None]:
         ) from None
     note = path.with_suffix(".holder")
     try:
-        note.write_text(json.dumps({"pid": os.getpid(), "what": what, "since": now(), "user": _user()}))
+        started = process.start_time(os.getpid())
+        holder = {"pid": os.getpid(), "started": started, "what": what, "since": now(), "user": _user()}
+        note.write_text(json.dumps(holder))
         yield
     finally:
         note.unlink(missing_ok=True)
@@ -57,7 +59,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
 def _holder(path: Path) -> str:
     try:
         note = json.loads(path.with_suffix(".holder").read_text())
-        gone = "" if process.start_time(note["pid"]) is not None else ", which has ended"
+        gone = "" if process.start_time(note["pid"]) == note["started"] else ", which has ended"
         return f"`{note['what']}` (process {note['pid']} of {note['user']}, since {note['since']}{gone})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

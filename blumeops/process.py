@@ -9,11 +9,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from blumeops import leash
 from blumeops.errors import EngineError, EngineMissing
 
 GRACE_SECONDS = 5.0
@@ -49,13 +51,17 @@ def run(
     cwd: Path | None = None,
     timeout: float | None = None,
     input: str | None = None,
+    leashed: bool = False,
 ) -> Completed:
     """Run a program to its end and return what it said.
 
-    The program gets its own session, so an interrupt ends it with all its children. Raises
-    `EngineMissing` when the program is not found and `EngineError` on a timeout (seconds).
+    The program gets its own session, so an interrupt ends it with all its children; `leashed` does so even
+    when we are killed with SIGKILL (see `leash.py`). Raises `EngineMissing` when the program is not found and
+    `EngineError` on a timeout (seconds).
     """
     words = tuple(str(word) for word in argv)
+    if leashed:
+        words = (*leash_words(), *words)
     try:
         process = subprocess.Popen(
             words,
@@ -83,6 +89,11 @@ def run(
         process.wait()
         raise
     return Completed(words, process.returncode, stdout, stderr)
+
+
+def leash_words(*, nice: int = 0) -> tuple[str, ...]:
+    """The words before a program's own that tie it to our life."""
+    return (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(nice))
 
 
 def start(

@@ -86,8 +86,13 @@ def save(record: RunRecord, path: Path) -> None:
     """Write a record; a reader never sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".json.part")
-    part.write_text(json.dumps(_to_plain(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(to_json(record) + "\n", encoding="utf-8")
     part.replace(path)
+
+
+def to_json(record: RunRecord) -> str:
+    """A record as the JSON text that is kept on disk."""
+    return json.dumps(_to_plain(record), indent=1, ensure_ascii=False)
 
 
 def load(path: Path) -> RunRecord:
@@ -117,11 +122,12 @@ def _to_plain(record: RunRecord) -> dict[str, object]:
         "commit": record.commit,
         "target": record.target,
         "engines": dict(sorted(record.engines.items())),
-        "cells": [_cell_to_plain(cell) for cell in record.cells],
+        "cells": [plain_cell(one) for one in record.cells],
     }
 
 
-def _cell_to_plain(cell: CellRecord) -> dict[str, object]:
+def plain_cell(cell: CellRecord) -> dict[str, object]:
+    """One cell's record as plain data, in the shape that is kept on disk."""
     outputs = [{"mime": o.mime, "stream": o.stream, "text": o.text.split("\n")} for o in cell.outputs]
     head = {"index": cell.index, "source_sha": cell.source_sha, "status": cell.status.value}
     return {**head, "seconds": round(cell.seconds, 1), "outputs": outputs}
@@ -140,11 +146,12 @@ def _from_plain(values: Mapping[str, Any]) -> RunRecord:
         commit=str(values["commit"]),
         target=str(values["target"]),
         engines={str(name): str(version) for name, version in values["engines"].items()},
-        cells=tuple(_cell_from_plain(cell) for cell in values["cells"]),
+        cells=tuple(cell(one) for one in values["cells"]),
     )
 
 
-def _cell_from_plain(values: Mapping[str, Any]) -> CellRecord:
+def cell(values: Mapping[str, Any]) -> CellRecord:
+    """One cell from plain data. Raises `KeyError`, `TypeError` or `ValueError` when it is not one."""
     return CellRecord(
         index=int(values["index"]),
         source_sha=str(values["source_sha"]),

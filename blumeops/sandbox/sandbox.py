@@ -166,7 +166,11 @@ class Sandbox:
     def _neutral(self, text: str) -> str:
         """The text with this machine's paths, ports and addresses replaced by their names."""
         names = [(str(self.layout.folder), "SANDBOX"), (str(self.layout.root), "CHECKOUT")]
-        names += [(str(engines.cache()), "CACHE"), (sys.executable, "PYTHON"), (self.layout.key[:5], "KEY")]
+        names += [
+            (str(engines.default_store().cache), "CACHE"),
+            (sys.executable, "PYTHON"),
+            (self.layout.key[:5], "KEY"),
+        ]
         names += [(self.layout.address(node), f"ADDRESS({node})") for node in layouts.NODES]
         names += [(self.layout.gateway, "GATEWAY"), (self.layout.subnet, "SUBNET")]
         names += [(str(self.layout.port(name)), f"PORT({name})") for name in layouts.PORTS]
@@ -203,7 +207,11 @@ class Sandbox:
         table: dict[str, object] = {
             "identity": f"sandbox {self.layout.key} in {self.layout.root}",
             "state": "state",
-            "git": cluster.git_table(self.layout),
+            "git": {
+                "url": cluster.git_remote(self.layout).as_uri(),
+                "branch": cluster.BRANCH,
+                "publish": targets.Publish.MIRROR.value,
+            },
         }
         running = set(self.supervisor.names())
         if "control" in running:
@@ -211,7 +219,7 @@ class Sandbox:
         if "indri" in running:
             table["hosts"] = hosts.target_table(self.layout)
         if "kube-apiserver" in running:
-            table["cluster"] = cluster.target_table(self.layout)
+            table["cluster"] = cluster.target_table(self.layout)["cluster"]
         absent = {
             layer: f"not started: `blumeops sandbox up {layer}`" for layer in LAYERS if layer not in table
         }

@@ -1,0 +1,5 @@
+"""`python -m blumeops.cli` is `blumeops`."""
+
+from blumeops.cli import main
+
+main()
