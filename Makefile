@@ -20,7 +20,7 @@ setup: .venv/.ready
 up: setup
 	@.venv/bin/blumeops up
 
-test: setup
+test: setup .venv/.ready-to-test
 	@.venv/bin/python -m pytest $(ARGS)
 
 down: setup
@@ -38,8 +38,13 @@ docs: setup
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir \
 	  --require-hashes --only-binary :all: --requirement .ci/uv.txt
+	@$(SYNC) --no-dev --group build --no-install-project
+	@$(SYNC) --no-dev --group build --no-build-isolation --compile-bytecode
+	@touch $@
+
+.venv/.ready-to-test: .venv/.ready
+	@echo "setup: what the tests need besides"
 	@$(SYNC) --no-install-project
-	@$(SYNC) --no-build-isolation --compile-bytecode
 	@touch $@
 
 .PHONY: .venv-package
