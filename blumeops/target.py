@@ -77,11 +77,12 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """How to reach the cluster that runs Argo CD."""
+    """How to reach the cluster that runs Argo CD, and the `kustomize` that renders its manifests."""
 
     kubeconfig: Path
     context: str
     namespace: str = "argocd"
+    kustomize: str = "kustomize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,12 @@ def _hosts(table: Mapping, base: Path) -> Hosts:
 
 
 def _cluster(table: Mapping, base: Path) -> Cluster:
-    return Cluster(base / table["kubeconfig"], table["context"], table.get("namespace", "argocd"))
+    return Cluster(
+        base / table["kubeconfig"],
+        table["context"],
+        namespace=table.get("namespace", "argocd"),
+        kustomize=table.get("kustomize", "kustomize"),
+    )
 
 
 def _secret(table: Mapping, key: str, base: Path) -> Secret:

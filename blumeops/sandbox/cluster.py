@@ -64,7 +64,12 @@ def target_table(layout: Layout) -> dict[str, dict[str, str]]:
     """The `[cluster]` and `[git]` tables of the sandbox's target file."""
     kubeconfig = credentials(layout).kubeconfig
     return {
-        "cluster": {"kubeconfig": str(kubeconfig), "context": CONTEXT, "namespace": NAMESPACE},
+        "cluster": {
+            "kubeconfig": str(kubeconfig),
+            "context": CONTEXT,
+            "namespace": NAMESPACE,
+            "kustomize": str(engines.require("kustomize")),
+        },
         "git": {"url": git_remote(layout).as_uri(), "branch": BRANCH, "publish": "mirror"},
     }
 
@@ -313,6 +318,8 @@ def _application_controller(layout: Layout, held: Credentials) -> Component:
             "--repo-error-grace-period-seconds=0",
             # Compare as the API server would apply, so that defaults it fills in are no difference.
             "--server-side-diff-enabled",
+            # The health of each resource stands in the Application, so a failure can name the culprit.
+            "--persist-resource-health",
             "--status-processors=4",
             "--operation-processors=4",
             "--loglevel=warn",
