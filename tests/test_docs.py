@@ -278,6 +278,16 @@ def _hosts(group: dict) -> Iterator[str]:
             yield from _hosts(inside)
 
 
+def test_every_task_and_target_has_its_row_with_what_it_stands_for() -> None:
+    tasks = tomllib.loads((ROOT / "mise.toml").read_text())["tasks"]
+    lines = (REFERENCE / "tasks.md").read_text().splitlines()
+    said = {
+        line.split("|")[1].strip(" `"): line.split("|")[2].strip(" `") for line in lines if line[:1] == "|"
+    }
+    assert {name: said.get(name) for name in tasks} == {name: task["run"] for name, task in tasks.items()}
+    assert {f"make {name}" for name in make_targets()} - set(said) == set()
+
+
 def test_the_engines_page_has_every_engine_at_its_version() -> None:
     lines = (REFERENCE / "engines.md").read_text().splitlines()
     said = {
