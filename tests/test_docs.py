@@ -88,10 +88,10 @@ def unknown_commands(text: str) -> list[str]:
         program, *rest = words
         if program in ("blumeops", ".venv/bin/blumeops"):
             found += _unknown_verb(rest, whole=whole)
-        elif program == "make" and rest:
-            found += [f"make {name}: no such target" for name in _targets(rest) - make_targets()]
+        elif program == "make":
+            found += [f"make {name}: no such target" for name in _names(rest) - make_targets()]
         elif program == "mise" and rest[:1] == ["run"]:
-            found += [f"mise run {name}: no such task" for name in set(rest[1:2]) - mise_tasks()]
+            found += [f"mise run {name}: no such task" for name in _names(rest[1:2]) - mise_tasks()]
     return found
 
 
@@ -126,8 +126,8 @@ def _misused(command: click.Command, said: str, words: list[str]) -> list[str]:
     return []
 
 
-def _targets(words: list[str]) -> set[str]:
-    return {word for word in words if "=" not in word and not word.startswith("-")}
+def _names(words: list[str]) -> set[str]:
+    return {word for word in words if not ("=" in word or word.startswith("-") or PLACEHOLDER.search(word))}
 
 
 def make_targets() -> set[str]:
@@ -245,7 +245,7 @@ def test_every_role_has_its_row_and_no_row_is_of_none() -> None:
 
 def role_variables() -> set[str]:
     """The variables that the roles declare, by name."""
-    paths = (ROOT / "homelab/ansible/roles").glob("*/defaults/main.y*ml")
+    paths = (ROOT / "homelab/ansible/roles").glob("*/defaults/main.yaml")
     return {name for path in paths for name in yaml.safe_load(path.read_text()) or {}}
 
 
@@ -264,9 +264,7 @@ def test_every_tag_and_group_of_the_policy_has_its_row() -> None:
 
 
 def test_every_host_has_its_card() -> None:
-    inventory = next((ROOT / "homelab/ansible").glob("inventory*/hosts.y*ml"), None)
-    inventory = inventory or next((ROOT / "homelab/ansible").glob("inventory.y*ml"))
-    hosts = set(_hosts(yaml.safe_load(inventory.read_text())))
+    hosts = set(_hosts(yaml.safe_load((ROOT / "homelab/ansible/inventory/hosts.yaml").read_text())))
     assert hosts and {host for host in hosts if not (REFERENCE / f"{host}.md").exists()} == set()
 
 
