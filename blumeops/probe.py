@@ -77,6 +77,34 @@ def get(target: Target, source: str, host: str, path: str = "/", *, port: int = 
     return _look(target, source, host, port, path, name, f"http://{name or host}{path}")
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment as the cluster runs it: its image, and how many of its pods are ready."""
+
+    name: str
+    image: str
+    ready: int
+    wanted: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.image}, {self.ready} of {self.wanted} ready"
+
+
+def workload(target: Target, namespace: str, name: str) -> Workload:
+    """Look at a Deployment with `kubectl`. Raises `Unreachable` when the cluster does not tell."""
+    if target.cluster is None:
+        raise BlumeOpsError(f"target {target.name!r} has no cluster")
+    words = ["kubectl", "--kubeconfig", target.cluster.kubeconfig, "--context", target.cluster.context]
+    words += ["--namespace", namespace, "get", "deployment", name, "--output", "json"]
+    done = process.run(words, env=target.environment(), timeout=20)
+    if not done.ok:
+        raise Unreachable(done.stderr.strip(), where=f"{namespace}/{name}")
+    found = json.loads(done.stdout)
+    image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    ready = found["status"].get("updatedReplicas", 0) and found["status"].get("readyReplicas", 0)
+    return Workload(f"{namespace}/{name}", image, ready, found["spec"]["replicas"])
+
+
 def until(ask, wanted, *, seconds: float = 20.0):  # noqa: ANN201 - any probe, its own answer
     """Ask again until `wanted(answer)` holds or the time is over, and return the last answer."""
     deadline = time.monotonic() + seconds

@@ -142,11 +142,19 @@ class Repository:
                 where=remote.url,
                 hint="`git push` (or `git pull --rebase` first), then plan again",
             )
-        keep = [f"{there}:refs/blumeops/replaced/{there}"] if there and self._has(there) else []
+        keep = [f"{self._present(there, remote)}:refs/blumeops/replaced/{there}"] if there else []
         self.git("push", "--quiet", "--force", remote.url, f"{head}:refs/heads/{remote.branch}", *keep)
 
-    def _has(self, commit: str) -> bool:
-        return self.git("cat-file", "-e", f"{commit}^{{commit}}", check=False).ok
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace one passage of a file under `homelab/`.
+
+        Raises `GitError` unless the passage stands there exactly once, so no edit misses unseen.
+        """
+        place = self.root / DESIRED_STATE / path
+        text = place.read_text(encoding="utf-8")
+        if (count := text.count(old)) != 1:
+            raise GitError(f"the passage {old!r} stands here {count} times, not once", where=str(place))
+        place.write_text(text.replace(old, new), encoding="utf-8")
 
     def commit(self, message: str) -> str:
         """Commit everything under `homelab/` and return the new commit id."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -30,6 +31,9 @@ from blumeops.sandbox.supervisor import Life, Supervisor, answers, write_private
 LAYERS = ("tailnet", "hosts", "cluster")
 TOOLS = ("kubectl", "pulumi", "argocd", "kustomize")
 """Engines that people use by hand; they stand in `.sandbox/bin` under their own names."""
+
+_CONTENT_KEY = re.compile(r"(?<=[a-z0-9])-[0-9a-f]{16}\b")
+"""What the cache adds to a name to tell builds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class Sandbox:
         for part in self.parts():
             after = f" after {', '.join(part.after)}" if part.after else ""
             if isinstance(part, Step):
-                lines.append(f"step {part.name}{after}: {part.says}")
+                lines.append(f"step {part.name}{after}: {self._neutral(part.says)}")
             else:
                 lines.append(f"component {part.name}{after}, ready when {self._neutral(str(part.ready))}")
                 lines.append("    " + self._neutral(shlex.join(part.argv)))
@@ -171,12 +175,14 @@ class Sandbox:
             (sys.executable, "PYTHON"),
             (self.layout.key[:5], "KEY"),
         ]
+        names += [(self.layout.machine(node), f"MACHINE({node})") for node in layouts.NODES]
+        names += [(f"{self.layout.key}/", "KEY/")]
         names += [(self.layout.address(node), f"ADDRESS({node})") for node in layouts.NODES]
         names += [(self.layout.gateway, "GATEWAY"), (self.layout.subnet, "SUBNET")]
         names += [(str(self.layout.port(name)), f"PORT({name})") for name in layouts.PORTS]
         for value, name in sorted(names, key=lambda pair: -len(pair[0])):
             text = text.replace(value, name)
-        return text
+        return _CONTENT_KEY.sub("", text)
 
     def _tools(self) -> None:
         """Put the engines' own tools into `.sandbox/bin`, so that they talk to this sandbox."""
