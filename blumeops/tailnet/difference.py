@@ -30,7 +30,7 @@ Access = Mapping[int | str, int]
 
 @dataclass(frozen=True, slots=True)
 class AccessChange:
-    """Someone gains or loses access: `what` are ports (`443`, `udp:53`) or logins (`ssh as root`)."""
+    """Someone gains or loses access: `what` are ports (`443`, `53/udp`) or logins (`ssh as root`)."""
 
     gains: bool
     src: str
@@ -118,12 +118,12 @@ def _mask(flow: Flow) -> int:
 
 
 def _ports_changed(have: Access, lack: Access) -> str:
-    """The ports that one has and the other lacks: `22,80-90`, `udp:53`; empty if none."""
+    """The ports that one has and the other lacks: `22/tcp,80-90/tcp`; empty if none."""
     gone = {key: mask & ~lack.get(key, 0) for key, mask in have.items()}
     tcp, udp = gone.get(TCP, 0), gone.get(UDP, 0)
     parts = [_ports(tcp & udp)] if tcp & udp else []
     for number, mask in ((TCP, tcp & ~udp), (UDP, udp & ~tcp)):
-        parts += [f"{_NAMES[number]}:{_ports(mask)}"] if mask else []
+        parts += [_ports(mask, f"/{_NAMES[number]}")] if mask else []
     others = sorted(
         key for key, mask in gone.items() if isinstance(key, int) and mask and key not in (TCP, UDP)
     )
@@ -139,15 +139,15 @@ def _logins_changed(have: Access, lack: Access) -> str:
     return "ssh " + ", ".join(accounts) if accounts else ""
 
 
-def _ports(mask: int) -> str:
+def _ports(mask: int, suffix: str = "") -> str:
     if mask == _ALL:
-        return "*"
+        return "*" + suffix
     ranges, at = [], 0
     while mask >> at:
         first = at + ((mask >> at) & -(mask >> at)).bit_length() - 1
         beyond = ~(mask >> first)
         last = first + (beyond & -beyond).bit_length() - 2
-        ranges.append(str(Ports(first, last)))
+        ranges.append(str(Ports(first, last)) + suffix)
         at = last + 1
     return ",".join(ranges)
 

@@ -25,24 +25,35 @@ def load(text: str | bytes, path: str = hujson.DEFAULT_PATH) -> Policy:
 
 def lint(policy: Policy) -> tuple[Problem, ...]:
     """Everything that is wrong with the words of a policy, in the order of its lines."""
-    found = [*validity.findings(policy), *assertions.faults(policy)]
-    problems = {_problem(policy.document, finding) for finding in found}
-    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column, problem.what)))
+    return _sorted(_words(policy) + _test_words(policy))
 
 
 def check(text: str | bytes, path: str = hujson.DEFAULT_PATH, *, topology: Topology | None = None) -> Policy:
     """Read, lint and test a policy; without a topology the tests run with one device a person and a tag.
 
-    Raises `BadInput` with every problem and every failed test.
+    Raises `BadInput` with every problem and every failed test. Tests only run when all rules can be read.
     """
     policy = load(text, path)
-    if problems := lint(policy):
-        raise BadInput(problems)
-    failed = assertions.failures(policy, topology or Topology((), ()))
-    if failed:
-        places = ((failure, policy.position(failure.at)) for failure in failed)
-        raise BadInput([Problem(f"test failed: {failure}", path, *place) for failure, place in places])
+    problems = _words(policy)
+    if not problems:
+        for failure in assertions.failures(policy, topology or Topology((), ())):
+            problems.append(Problem(f"test failed: {failure}", path, *policy.position(failure.at)))
+    if problems := problems + _test_words(policy):
+        raise BadInput(_sorted(problems))
     return policy
+
+
+def _words(policy: Policy) -> list[Problem]:
+    return [_problem(policy.document, finding) for finding in validity.findings(policy)]
+
+
+def _test_words(policy: Policy) -> list[Problem]:
+    return [_problem(policy.document, finding) for finding in assertions.faults(policy)]
+
+
+def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, in the order of the lines."""
+    return tuple(sorted(set(problems), key=lambda problem: (problem.line, problem.column, problem.what)))
 
 
 def _problem(document: hujson.Document, finding: Finding) -> Problem:

@@ -22,6 +22,7 @@ _WORD = re.compile(r"[-+.a-zA-Z0-9]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _NAMED = {"null": None, "true": True, "false": False}
+_SEPARATOR = re.compile("[\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}]")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -212,11 +213,20 @@ class Parser:
         while True:
             self.at = _BLANK.match(self.text, self.at).end()  # type: ignore[union-attr]
             length = comment_length(self.text, self.at)
+            if length and self.text.startswith("//", self.at):
+                self._check_line_comment(length)
             if length < 0:
                 raise SyntaxFault("parsing comment: unexpected EOF", self.at)
             if length == 0:
                 return self.text[start : self.at]
             self.at += length
+
+    def _check_line_comment(self, length: int) -> None:
+        """Some programs end a line, and so the comment, at a line separator: text could hide there."""
+        end = len(self.text) if length < 0 else self.at + length
+        if separator := _SEPARATOR.search(self.text, self.at, end):
+            what = f"invalid character {self._quoted(separator.start())} in line comment"
+            raise SyntaxFault(what, separator.start())
 
     def _quoted(self, offset: int | None = None) -> str:
         """A character as Tailscale's parser quotes it: everything that cannot be seen by its number."""
