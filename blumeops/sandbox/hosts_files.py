@@ -70,8 +70,7 @@ def fill_archives(layout: Layout) -> None:
     Hard links, not one shared folder: apt locks its archive folder, and two sandboxes must not wait for
     each other.
     """
-    store = images.cache().parent / "apt" / images.key()
-    store.mkdir(parents=True, exist_ok=True)
+    store = _store()
     for node in NODES:
         folder = archives(layout, node)
         (folder / "partial").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,9 +81,16 @@ def fill_archives(layout: Layout) -> None:
 
 def keep_archives(layout: Layout, node: str) -> None:
     """Keep the packages that a node downloaded for the next sandbox."""
-    store = images.cache().parent / "apt" / images.key()
+    store = _store()
     for package in archives(layout, node).glob("*.deb"):
         _link(package, store / package.name)
+
+
+def _store() -> Path:
+    """Downloaded packages, for all sandboxes of this user; a package's file name says its version."""
+    store = images.cache().parent / "apt" / images.codename()
+    store.mkdir(parents=True, exist_ok=True)
+    return store
 
 
 def end_masters(layout: Layout) -> None:

@@ -41,7 +41,7 @@ DPKG_OPTIONS = (
 
 FILES = {
     "etc/ssh/sshd_config.d/10-sandbox.conf": (
-        "HostKey /etc/sandbox/ssh_host_ed25519_key\n"
+        "HostKey /etc/ssh/ssh_host_ed25519_key\n"
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\n"
     ),
     # A copy, not a link: tailscaled rewrites it for MagicDNS.
@@ -65,6 +65,8 @@ LINKS = {
     "etc/apt/sources.list": "../sandbox/sources.list",
     # nspawn brings 80-container-host0.network, which asks for DHCP; the file that sorts first wins.
     "etc/systemd/network/10-host0.network": "../../sandbox/host0.network",
+    "etc/ssh/ssh_host_ed25519_key": "../sandbox/ssh_host_ed25519_key",
+    "etc/ssh/ssh_host_ed25519_key.pub": "../sandbox/ssh_host_ed25519_key.pub",
     "root/.ssh/authorized_keys": "../../etc/sandbox/authorized_keys",
     "usr/local/sbin/tailscale": "tailscaled",
     "etc/systemd/system/multi-user.target.wants/tailscaled.service": "../tailscaled.service",
