@@ -19,7 +19,7 @@ from blumeops.layers.argocd_api import Api
 from blumeops.layers.argocd_compare import ROOT_MANAGER, Comparer, Comparison, parse_address
 from blumeops.layers.argocd_health import status
 from blumeops.layers.argocd_render import App
-from blumeops.layers.argocd_sync import Progress, Stage, Sync
+from blumeops.layers.argocd_sync import SYNC_SECONDS, Progress, Stage, Sync
 from blumeops.plan import Action, Change, Coverage, Outcome, Plan, Result, Status
 from blumeops.plan import Comparison as Compared
 from blumeops.repository import Repository
@@ -39,9 +39,13 @@ def environment(target: Target) -> dict[str, str]:
 
 @dataclass(slots=True)
 class ArgocdLayer:
-    """The cluster of one target. Holds a connection, which it opens when it is first needed."""
+    """The cluster of one target. Holds a connection, which it opens when it is first needed.
+
+    `patience` bounds, in seconds, how long an Application may take to be synced and healthy.
+    """
 
     target: Target
+    patience: float = SYNC_SECONDS
     _api: Api | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -71,12 +75,11 @@ class ArgocdLayer:
 
     def plan(self, desired: Desired) -> Plan:
         """What a sync at this revision would change, by server-side dry runs. Changes nothing."""
-        self.lint(desired)
-        return self._plan(desired, self._apps(desired), Compared.PLAN)
+        return self._plan(desired, argocd_lint.lint(desired, self.target), Compared.PLAN)
 
     def drift(self, recorded: Desired) -> Plan:
         """What was changed behind Git's back since the last sync."""
-        apps = self._apps(recorded)
+        apps = argocd_render.render(recorded, self.target)
         moved = tuple(_moved_on(apps, self._live(), recorded))
         return self._plan(recorded, apps, Compared.DRIFT, moved_on=moved)
 
@@ -87,11 +90,11 @@ class ArgocdLayer:
         """
         begun = time.monotonic()
         self._require_published(desired)
-        apps = self._apps(desired)
+        apps = argocd_lint.lint(desired, self.target)
         self._require_fresh(plan, self._plan(desired, apps, Compared.PLAN))
         syncs, error = dict[str, Progress](), ""
         try:
-            syncs = self._sync(plan, apps[0], Sync(self.api, self.target, desired.revision, notify))
+            syncs = self._sync(plan, apps[0], self._syncs(desired, notify))
             left = self._remaining(desired, apps)
         except BlumeOpsError as failure:
             error, left = str(failure), {change.address for change in plan.changes}
@@ -116,9 +119,6 @@ class ArgocdLayer:
     def _live(self) -> dict[str, dict]:
         assert self.target.cluster is not None
         return self.api.applications(self.target.cluster.namespace)
-
-    def _apps(self, desired: Desired) -> tuple[App, ...]:
-        return argocd_render.render(desired, self.target)
 
     def _compare(self, desired: Desired, apps: tuple[App, ...]) -> Comparison:
         return Comparer(self.api, desired).compare(apps, self._live())
@@ -166,15 +166,19 @@ class ArgocdLayer:
         what = ", ".join(new[:3]) or "the live objects are not those of the plan"
         raise StalePlan(f"the cluster changed since the plan was made: {what}", where=NAME, hint="plan again")
 
+    def _syncs(self, desired: Desired, notify: Notify) -> Sync:
+        return Sync(self.api, self.target, desired.revision, notify, self.patience)
+
     def _sync(self, plan: Plan, root: App, sync: Sync) -> dict[str, Progress]:
         kinds = [(change.action, *parse_address(change.address)) for change in plan.changes]
         deletes = {app for action, app, _ in kinds if action is Action.DELETE}
-        self.api.apply(sync.path(ROOT), root.manifest, manager=ROOT_MANAGER, dry_run=False)
-        done = sync.sync({ROOT: ROOT in deletes})
-        if done[ROOT].stage is not Stage.DONE:
+        self.api.apply(sync.path(root.name), root.manifest, manager=ROOT_MANAGER, dry_run=False)
+        done = sync.sync({root.name: root.name in deletes})
+        if done[root.name].stage is not Stage.DONE:
             return done
-        leaving = {k.name for a, app, k in kinds if (a, app, k.kind) == (Action.DELETE, ROOT, "Application")}
-        changed = list(dict.fromkeys(app for _, app, _ in kinds if app not in (ROOT, *leaving)))
+        gone = Action.DELETE, root.name, "Application"
+        leaving = {key.name for action, app, key in kinds if (action, app, key.kind) == gone}
+        changed = list(dict.fromkeys(app for _, app, _ in kinds if app not in (root.name, *leaving)))
         done |= sync.sync({name: name in deletes for name in changed})
         return done | sync.wait_gone(leaving)
 

@@ -22,6 +22,9 @@ _NOTES_OF_ENGINES = (
 )
 """Annotations that engines write for themselves and nobody states in Git."""
 
+_FIRST = ("apiVersion", "kind", "metadata")
+"""The order in which people write manifests; a server answers in any."""
+
 TRACKING = "argocd.argoproj.io/tracking-id"
 
 
@@ -60,7 +63,8 @@ def _text(manifest: Mapping | None, marks: dict[str, str]) -> str:
     shown["metadata"] = {k: v for k, v in shown["metadata"].items() if k != "annotations"}
     if annotations:
         shown["metadata"]["annotations"] = annotations
-    return yaml.safe_dump(_masked(shown, marks), sort_keys=False, allow_unicode=True, width=110)
+    ordered = {key: shown[key] for key in (*_FIRST, *sorted(shown)) if key in shown}
+    return yaml.safe_dump(_masked(ordered, marks), sort_keys=False, allow_unicode=True, width=110)
 
 
 def _masked(manifest: dict, marks: dict[str, str]) -> dict:

@@ -17,8 +17,8 @@ _REMOTE = re.compile(r"^[a-z+]+://|^[\w.-]+@[\w.-]+:|^(?:github|gitlab|bitbucket
 _LISTS_OF_FILES = ("resources", "bases", "components", "crds", "configurations", "generators", "transformers")
 
 
-def lint(desired: Desired, target: Target) -> None:
-    """Raise `BadInput` with every problem in the cluster's desired state."""
+def lint(desired: Desired, target: Target) -> tuple[argocd_render.App, ...]:
+    """The rendered Applications; raises `BadInput` with every problem in the cluster's desired state."""
     folder = desired.folder / "argocd"
     problems = [*_outside(desired, folder)]
     for path in sorted(folder.rglob("*")):
@@ -27,10 +27,12 @@ def lint(desired: Desired, target: Target) -> None:
     if problems:
         raise BadInput(problems)
     seen: dict[tuple, str] = {}
-    for app in argocd_render.render(desired, target):
+    apps = argocd_render.render(desired, target)
+    for app in apps:
         problems += _objects(app, seen)
     if problems:
         raise BadInput(problems)
+    return apps
 
 
 def _outside(desired: Desired, folder: Path) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ from blumeops.target import Target
 
 POLL_SECONDS = 0.2
 SYNC_SECONDS = 120.0
-"""How long one Application may take to be synced and healthy."""
+"""How long one Application may take to be synced and healthy, unless told otherwise."""
 
 SETTLE_SECONDS = 20.0
 """How long a Degraded or OutOfSync answer after a good sync may last: rollouts pass through both."""
@@ -58,6 +58,7 @@ class Sync:
     target: Target
     revision: str
     notify: Notify
+    patience: float = SYNC_SECONDS
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     @property
@@ -88,11 +89,11 @@ class Sync:
                 seen = self._look(name, live.get(name), refreshed)
                 if seen.stage is Stage.UNSETTLED:
                     since = unsettled.setdefault(name, now)
-                    late = now - since > SETTLE_SECONDS
+                    late = now - since > min(SETTLE_SECONDS, self.patience)
                     seen = Progress(Stage.FAILED, seen.says, seen.resources) if late else seen
                 else:
                     unsettled.pop(name, None)
-                if seen.stage is Stage.RUNNING and now - started[name] > SYNC_SECONDS:
+                if seen.stage is Stage.RUNNING and now - started[name] > self.patience:
                     seen = self._terminate(name, seen)
                 if seen.stage in (Stage.DONE, Stage.FAILED):
                     outcome[name] = seen
@@ -102,7 +103,7 @@ class Sync:
 
     def _start(self, name: str, *, prune: bool) -> None:
         """Write the operation, once no other one runs. Raises `EngineError` when one never ends."""
-        deadline = time.monotonic() + SYNC_SECONDS
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             live = self.api.get(self.path(name))
             if live is None:
@@ -126,7 +127,7 @@ class Sync:
                 time.sleep(POLL_SECONDS)  # it changed since we read it: read again
         self._terminate(name, Progress(Stage.RUNNING))
         raise EngineError(
-            f"another operation ran for {SYNC_SECONDS:.0f} s and was ended", where=name, hint="apply again"
+            f"another operation ran for {self.patience:.0f} s and was ended", where=name, hint="apply again"
         )
 
     def _operation(self, live: Mapping, *, prune: bool) -> dict:
@@ -200,7 +201,7 @@ class Sync:
         ):
             time.sleep(POLL_SECONDS)
             live = self.api.get(self.path(name))
-        says = f"not done after {SYNC_SECONDS:.0f} s ({seen.says or 'no message'}); ended"
+        says = f"not done after {self.patience:.0f} s ({seen.says or 'no message'}); ended"
         return Progress(Stage.FAILED, says, seen.resources)
 
     def wait_gone(self, names: Iterable[str]) -> dict[str, Progress]:

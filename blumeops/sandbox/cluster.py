@@ -68,7 +68,7 @@ def target_table(layout: Layout) -> dict[str, dict[str, str]]:
             "kubeconfig": str(kubeconfig),
             "context": CONTEXT,
             "namespace": NAMESPACE,
-            "kustomize": str(engines.require("kustomize")),
+            "kustomize": str(engines.find("kustomize") or "kustomize"),
         },
         "git": {"url": git_remote(layout).as_uri(), "branch": BRANCH, "publish": "mirror"},
     }
