@@ -144,12 +144,13 @@ class Client:
             raise UnknownAnswer(f"a web page instead of an answer: {_head(answer.text)}", where=answer.where)
         return answer
 
-    def _tailnet(self, path: str) -> str:
-        return f"/tailnet/{quote(self.tailnet, safe='')}{path}"
+    def path(self, rest: str) -> str:
+        """The path of something of this tailnet, such as `/acl`."""
+        return f"/tailnet/{quote(self.tailnet, safe='')}{rest}"
 
     def policy(self) -> tuple[str, str]:
         """The policy as it was written, comments and all, and its ETag."""
-        answer = self.request("GET", self._tailnet("/acl"), headers=HUJSON)
+        answer = self.request("GET", self.path("/acl"), headers=HUJSON)
         if not answer.text.strip() or not answer.etag:
             raise UnknownAnswer("an empty policy, or one without an ETag", where=answer.where)
         return answer.text, answer.etag
@@ -159,13 +160,13 @@ class Client:
         headers = {**HUJSON, "Content-Type": "application/hujson"}
         if if_match:
             headers["If-Match"] = f'"{if_match}"'
-        return self.request("POST", self._tailnet("/acl"), text=text, headers=headers).etag
+        return self.request("POST", self.path("/acl"), text=text, headers=headers).etag
 
     def validate(self, text: str) -> tuple[str, ...]:
         """What the server has against a policy, tests included; empty when it would accept it."""
         headers = {"Content-Type": "application/hujson"}
         try:
-            answer = self.request("POST", self._tailnet("/acl/validate"), text=text, headers=headers)
+            answer = self.request("POST", self.path("/acl/validate"), text=text, headers=headers)
         except ApiError as error:
             if error.status != 400:
                 raise
@@ -178,13 +179,13 @@ class Client:
     def dns(self) -> Dns:
         """The DNS settings, from their four endpoints."""
         names = ("nameservers", "preferences", "searchpaths", "split-dns")
-        read = [self.request("GET", self._tailnet(f"/dns/{name}")).json() for name in names]
+        read = [self.request("GET", self.path(f"/dns/{name}")).json() for name in names]
         split = {domain: tuple(addresses) for domain, addresses in sorted(read[3].items())}
         return Dns(tuple(read[0]["dns"]), read[1]["magicDNS"], tuple(read[2]["searchPaths"]), split)
 
     def devices(self) -> list[dict]:
         """Every device of the tailnet, as the API describes it."""
-        return self.request("GET", self._tailnet("/devices")).json()["devices"]
+        return self.request("GET", self.path("/devices")).json()["devices"]
 
     def set_tags(self, device: str, tags: Sequence[str]) -> None:
         """Give a device exactly these tags."""
@@ -206,7 +207,7 @@ class Client:
             "expirySeconds": expiry_seconds,
             "description": description,
         }
-        return Secret(self.request("POST", self._tailnet("/keys"), body=body).json()["key"])
+        return Secret(self.request("POST", self.path("/keys"), body=body).json()["key"])
 
 
 def client_of(tailnet: Tailnet) -> Client:
