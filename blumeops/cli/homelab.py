@@ -19,16 +19,22 @@ target_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask; for scripts.")
-brief_option = click.option("--no-diff", is_flag=True, help="Name the changes without their diffs.")
+diff_option = click.option(
+    "--diff",
+    type=click.Choice(["none", "existing", "all"]),
+    default="existing",
+    show_default=True,
+    help="Which diffs: none, of what exists already, or all (of what is created and deleted too).",
+)
 
 
 @click.command()
 @layers_argument
 @target_option
 @json_option
-@brief_option
+@diff_option
 @quiet_option
-def plan(layers: tuple[str, ...], target: str, as_json: bool, no_diff: bool, quiet: bool) -> int:
+def plan(layers: tuple[str, ...], target: str, as_json: bool, diff: str, quiet: bool) -> int:
     """Show what apply would change: desired state against the live system.
 
     Exit code 0 says that nothing would change, 1 that something would.
@@ -36,7 +42,7 @@ def plan(layers: tuple[str, ...], target: str, as_json: bool, no_diff: bool, qui
     from blumeops.cli import show
 
     found = _open(target).plan(layers, notify=show.progress(quiet=quiet or as_json))
-    show.report(found, as_json=as_json, diffs=not no_diff)
+    show.report(found, as_json=as_json, diffs=show.Diffs[diff.upper()])
     return found.exit_code
 
 
@@ -44,14 +50,14 @@ def plan(layers: tuple[str, ...], target: str, as_json: bool, no_diff: bool, qui
 @layers_argument
 @target_option
 @json_option
-@brief_option
+@diff_option
 @quiet_option
-def drift(layers: tuple[str, ...], target: str, as_json: bool, no_diff: bool, quiet: bool) -> int:
+def drift(layers: tuple[str, ...], target: str, as_json: bool, diff: str, quiet: bool) -> int:
     """Show what changed behind Git's back: what was applied last against the live system."""
     from blumeops.cli import show
 
     found = _open(target).drift(layers, notify=show.progress(quiet=quiet or as_json))
-    show.report(found, as_json=as_json, diffs=not no_diff)
+    show.report(found, as_json=as_json, diffs=show.Diffs[diff.upper()])
     return found.exit_code
 
 

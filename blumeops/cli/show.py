@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from enum import Enum
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from blumeops.plan import Action, Answer, Plan, Report, Result, State, Status
+from blumeops.plan import Action, Answer, Change, Plan, Report, Result, State, Status
 
 COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.REPLACE: "magenta", Action.DELETE: "red"}
 STATES = {
@@ -26,7 +27,15 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def report(shown: Report, *, as_json: bool, diffs: bool = True) -> None:
+class Diffs(Enum):
+    """How much of the diffs is shown: none, those of what exists already, or all."""
+
+    NONE = 0
+    EXISTING = 1
+    ALL = 2
+
+
+def report(shown: Report, *, as_json: bool, diffs: Diffs = Diffs.EXISTING) -> None:
     """Print a report: JSON, or one block for each layer."""
     if as_json:
         click.echo(shown.to_json())
@@ -57,7 +66,7 @@ def states(shown: Report) -> None:
                 err.print(f"[red]error:[/] {escape(answer.error)}")
 
 
-def _answer(answer: Answer, *, diffs: bool) -> None:
+def _answer(answer: Answer, *, diffs: Diffs) -> None:
     sign, colour = _mark(answer)
     out.print(f"[{colour}]{sign}[/] [bold]{answer.layer}[/]: {escape(_words(answer))}")
     match answer:
@@ -74,15 +83,21 @@ def _answer(answer: Answer, *, diffs: bool) -> None:
             pass
 
 
-def _changes(plan: Plan, *, diffs: bool) -> None:
+def _changes(plan: Plan, *, diffs: Diffs) -> None:
     for change in plan.changes:
         colour = COLOURS[change.action]
         out.print(f"  [{colour}]{change.action.sign} {change.action.value}[/] {escape(change.address)}")
-        for line in change.diff.splitlines() if diffs else ():
+        for line in change.diff.splitlines() if _wanted(change, diffs) else ():
             shade = DIFF_COLOURS.get(line[:1], "default")
             out.print(f"      [{shade}]{escape(line)}[/]")
     for note in plan.coverage.notes:
         out.print(f"  [dim]· not compared: {escape(note)}[/]")
+
+
+def _wanted(change: Change, diffs: Diffs) -> bool:
+    """A new resource is all additions, which says little in many lines; its name is enough."""
+    whole = change.action in (Action.CREATE, Action.DELETE)
+    return diffs is Diffs.ALL or (diffs is Diffs.EXISTING and not whole)
 
 
 def _mark(answer: Answer) -> tuple[str, str]:
