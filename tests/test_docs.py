@@ -11,17 +11,12 @@ import shlex
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
-import yaml
 
-from blumeops import records, target
 from blumeops.cli import cli
-from blumeops.plan import Action, Outcome, State
-from blumeops.sandbox.engines_pinned import ENGINES
 from blumeops.site import frontmatter, markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -221,83 +216,3 @@ def test_an_honest_page_is_left_alone() -> None:
 def test_no_two_pages_share_a_name() -> None:
     stems = [page.stem for page in VAULT_PAGES if page.stem != "index"]
     assert sorted(stems) == sorted(set(stems))
-
-
-def rows(page: str) -> set[str]:
-    """The first cell of every table row of a reference page, without marks."""
-    lines = (REFERENCE / f"{page}.md").read_text().splitlines()
-    cells = (line.split("|")[1].strip() for line in lines if line.startswith("| "))
-    return {re.sub(r"[`*\[\]]", "", cell) for cell in cells}
-
-
-def test_every_application_has_its_row_and_no_row_is_of_none() -> None:
-    manifests = (yaml.safe_load_all(path.read_text()) for path in (ROOT / "homelab/argocd").rglob("*.yaml"))
-    objects = [one for documents in manifests for one in documents if isinstance(one, dict)]
-    names = {one["metadata"]["name"] for one in objects if one.get("kind") == "Application"}
-    assert rows("applications") - {"Application"} == names
-
-
-def test_every_role_has_its_row_and_no_row_is_of_none() -> None:
-    folders = {path.name for path in (ROOT / "homelab/ansible/roles").iterdir() if path.is_dir()}
-    assert rows("roles") & folders == folders
-    assert folders and rows("roles") - folders <= {"role", "variable", "promise"} | role_variables()
-
-
-def role_variables() -> set[str]:
-    """The variables that the roles declare, by name."""
-    paths = (ROOT / "homelab/ansible/roles").glob("*/defaults/main.yaml")
-    return {name for path in paths for name in yaml.safe_load(path.read_text()) or {}}
-
-
-def test_every_role_variable_has_its_row() -> None:
-    assert role_variables() - rows("roles") == set()
-
-
-def test_every_tag_and_group_of_the_policy_has_its_row() -> None:
-    from blumeops.tailnet import hujson
-
-    path = ROOT / "homelab/pulumi/policy.hujson"
-    policy = hujson.loads(path.read_text(), str(path)).value
-    named = {*policy["tagOwners"], *policy.get("groups", {})}
-    assert named - rows("policy") == set()
-    assert {row for row in rows("policy") if row.startswith(("tag:", "group:"))} == named
-
-
-def test_every_host_has_its_card() -> None:
-    hosts = set(_hosts(yaml.safe_load((ROOT / "homelab/ansible/inventory/hosts.yaml").read_text())))
-    assert hosts and {host for host in hosts if not (REFERENCE / f"{host}.md").exists()} == set()
-
-
-def _hosts(group: dict) -> Iterator[str]:
-    for name, inside in group.items():
-        if name == "hosts" and isinstance(inside, dict):
-            yield from inside
-        elif isinstance(inside, dict):
-            yield from _hosts(inside)
-
-
-def test_every_task_and_target_has_its_row_with_what_it_stands_for() -> None:
-    tasks = tomllib.loads((ROOT / "mise.toml").read_text())["tasks"]
-    lines = (REFERENCE / "tasks.md").read_text().splitlines()
-    said = {
-        line.split("|")[1].strip(" `"): line.split("|")[2].strip(" `") for line in lines if line[:1] == "|"
-    }
-    assert {name: said.get(name) for name in tasks} == {name: task["run"] for name, task in tasks.items()}
-    assert {f"make {name}" for name in make_targets()} - set(said) == set()
-
-
-def test_the_engines_page_has_every_engine_at_its_version() -> None:
-    lines = (REFERENCE / "engines.md").read_text().splitlines()
-    said = {
-        tuple(cell.strip(" `") for cell in line.split("|")[1:3]) for line in lines if line.startswith("| ")
-    }
-    assert {(engine.name, engine.version) for engine in ENGINES} <= said
-
-
-def test_the_pages_on_states_and_records_have_every_word_of_the_code() -> None:
-    words = {*State, *Action, *Outcome}
-    assert {word.value for word in words} - rows("exit-codes-and-states") == set()
-    kept = {"runbook-records": (records.RunRecord, records.CellRecord, records.Output)}
-    kept["targets"] = (target.GitRemote, target.Hosts, target.Cluster)
-    for page, types in kept.items():
-        assert {field.name for kind in types for field in fields(kind)} - rows(page) == set(), page

@@ -1,0 +1,196 @@
+"""The cards are true: what a reference page says of the homelab is what `homelab/` and the code say.
+
+Names first (nothing without its row, no row of nothing), then the facts in the rows.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from blumeops import records, target
+from blumeops.plan import Action, Outcome, State
+from blumeops.sandbox.engines_pinned import ENGINES
+from blumeops.tailnet import access, hujson, policy
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+ANSIBLE = ROOT / "homelab" / "ansible"
+POLICY = ROOT / "homelab" / "pulumi" / "policy.hujson"
+WHO = {"admins": "group:admins", "family": "group:family", "indri": "tag:homelab", "sifaka": "tag:nas"}
+MARKS = re.compile(r"[`*]|\[\[|\]\]")
+
+
+def table(page: str, heading: str = "") -> dict[str, list[str]]:
+    """The rows under one heading of a reference page, or above the first: first cell to the others."""
+    text = (REFERENCE / f"{page}.md").read_text()
+    return _rows((text.partition(f"\n## {heading}\n")[2] if heading else text).partition("\n## ")[0])
+
+
+def words(page: str) -> set[str]:
+    """The first cells of all rows of a reference page."""
+    return set(_rows((REFERENCE / f"{page}.md").read_text()))
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    lines = [line.replace("\\|", "/") for line in text.splitlines() if line.startswith("| ")]
+    cells = ([MARKS.sub("", cell).strip() for cell in line.split("|")[1:-1]] for line in lines)
+    return {first: rest for first, *rest in cells}
+
+
+def load(path: Path) -> object:
+    return yaml.safe_load(path.read_text())
+
+
+def applications() -> dict[str, dict]:
+    """The Applications in `homelab/argocd`, by name."""
+    files = (ROOT / "homelab/argocd").rglob("*.yaml")
+    objects = [one for path in files for one in yaml.safe_load_all(path.read_text()) if isinstance(one, dict)]
+    return {one["metadata"]["name"]: one for one in objects if one.get("kind") == "Application"}
+
+
+def hosts_of_groups() -> dict[str, list[str]]:
+    """The inventory: each group with its hosts, and `all`."""
+    groups = {name: list(group["hosts"]) for name, group in load(ANSIBLE / "inventory/hosts.yaml").items()}
+    return {**groups, "all": sorted({host for hosts in groups.values() for host in hosts})}
+
+
+def role_variables() -> set[str]:
+    """The variables that the roles declare."""
+    return {name for path in ANSIBLE.glob("roles/*/defaults/main.yaml") for name in load(path) or {}}
+
+
+def test_every_application_has_its_row_and_no_row_is_of_none() -> None:
+    assert set(table("applications")) - {"Application"} == set(applications())
+
+
+def test_every_application_is_synced_as_its_row_says() -> None:
+    said = {name: cells[3] for name, cells in table("applications").items()}
+    for name, application in applications().items():
+        automated = application["spec"].get("syncPolicy", {}).get("automated")
+        heals = bool((automated or {}).get("selfHeal"))
+        prunes = bool((automated or {}).get("prune"))
+        assert said[name].startswith("manual" if automated is None else "automated"), name
+        assert ("self-heal" in said[name] and "without" not in said[name]) == heals, name
+        assert ("prune" in said[name] and "without" not in said[name]) == prunes, name
+
+
+def test_every_version_of_an_application_stands_where_its_row_says() -> None:
+    files = table("applications", "Where the version stands")
+    for name in applications():
+        paths = re.findall(r"homelab/\S+\.yaml", " ".join(files.get(name, [])))
+        found = "\n".join((ROOT / path).read_text() for path in paths)
+        for version in filter(None, table("applications")[name][1].split(", ")):
+            assert re.search(rf"(?:image:.*:|newTag: ){re.escape(version)}\b", found), (name, version)
+
+
+def test_every_role_has_its_row_with_the_hosts_it_is_for() -> None:
+    groups = {role: play["hosts"] for play in load(ANSIBLE / "site.yaml") for role in play["roles"]}
+    assert set(groups) == {path.name for path in (ANSIBLE / "roles").iterdir() if path.is_dir()}
+    hosts = {group: f"{group}: {', '.join(members)}" for group, members in hosts_of_groups().items()}
+    expected = {role: "all" if group == "all" else hosts[group] for role, group in groups.items()}
+    assert {role: cells[0] for role, cells in table("roles").items() if role != "role"} == expected
+
+
+def test_every_role_variable_has_its_row() -> None:
+    assert set(table("roles", "Variables")) - {"variable"} == role_variables()
+
+
+@pytest.mark.parametrize("host", hosts_of_groups()["all"])
+def test_a_host_has_its_card_with_its_groups_and_roles(host: str) -> None:
+    groups = [name for name, hosts in hosts_of_groups().items() if host in hosts]
+    plays = [play for play in load(ANSIBLE / "site.yaml") if play["hosts"] in groups]
+    card = table(host)
+    assert set(card["inventory groups"][0].split(", ")) == set(groups) - {"all"}
+    assert card["Ansible roles"][0].split(", ") == [role for play in plays for role in play["roles"]]
+
+
+def test_every_site_of_the_proxy_leads_where_its_row_says() -> None:
+    domain = load(ANSIBLE / "inventory/group_vars/all.yaml")["tailnet_domain"]
+    rows = table("caddy", "Sites").items()
+    said = {name.split(",")[0].removesuffix(f".{domain}"): cells[0] for name, cells in rows}
+    sites = load(ANSIBLE / "inventory/group_vars/proxies.yaml")["caddy_sites"]
+    assert set(said) - {"name"} == {site["name"] for site in sites}
+    for site in sites:
+        assert (site.get("upstream") or f"/srv/www/{site['name']}") in said[site["name"]]
+
+
+def test_every_tag_and_group_of_the_policy_has_its_row() -> None:
+    policy_words = hujson.loads(POLICY.read_text(), str(POLICY)).value
+    named = {row for row in words("policy") if row.startswith(("tag:", "group:"))}
+    assert named == {*policy_words["tagOwners"], *policy_words["groups"]}
+
+
+def test_the_policy_opens_exactly_the_ports_of_its_table() -> None:
+    said = table("policy", "May reach")
+    ports = {int(port) for cells in said.values() for port in re.findall(r"\d+", " ".join(cells[:2]))}
+    for source, (column, host) in product(WHO, enumerate(("indri", "sifaka"))):
+        if source != host:
+            found = {port for port in ports | {445, 3000} if reaches(WHO[source], WHO[host], port)}
+            assert found == {int(port) for port in re.findall(r"\d+", said[source][column])}, (source, host)
+    assert not any(cells[2] for source, cells in said.items() if source in WHO)
+    laptops = product(WHO.values(), ("group:admins", "group:family"), ports)
+    assert not any(reaches(source, group, port) for source, group, port in laptops if source != group)
+
+
+def reaches(source: str, destination: str, port: int) -> bool:
+    """Whether the homelab's policy opens a port, with a laptop for each group and a machine for each tag."""
+    checked, groups = checked_policy()
+    people = {members[0]: f"100.64.1.{n}" for n, members in enumerate(groups.values())}
+    machines = {tag: f"100.64.2.{n}" for n, tag in enumerate(WHO.values()) if tag.startswith("tag:")}
+    nodes = [access.Node(login, (address,), user=login) for login, address in people.items()]
+    nodes += [
+        access.Node(tag.removeprefix("tag:"), (address,), tags=(tag,)) for tag, address in machines.items()
+    ]
+    topology = access.Topology(tuple(people), tuple(nodes))
+    return access.allowed(checked, topology, source, destination, port)
+
+
+@cache
+def checked_policy() -> tuple[policy.Policy, dict[str, list[str]]]:
+    """The homelab's policy, which passes its own tests, and its groups."""
+    text = POLICY.read_text()
+    return policy.check(text, str(POLICY)), hujson.loads(text, str(POLICY)).value["groups"]
+
+
+def test_the_engines_page_has_every_engine_at_its_version() -> None:
+    said = {name: cells[0] for name, cells in table("engines").items()}
+    expected = {engine.name: engine.version for engine in ENGINES}
+    assert {name: said.get(name) for name in expected} == expected
+
+
+def test_every_task_and_target_has_its_row_with_what_it_stands_for() -> None:
+    tasks = tomllib.loads((ROOT / "mise.toml").read_text())["tasks"]
+    said = {name: cells[0] for name, cells in table("tasks").items()}
+    assert {name: said.get(name) for name in tasks} == {name: task["run"] for name, task in tasks.items()}
+    targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(table("tasks", "make")) - {"target"} == {f"make {name}" for name in targets}
+
+
+def test_the_pages_on_states_and_records_have_every_word_of_the_code() -> None:
+    states = {word.value for word in (*State, *Action, *Outcome)}
+    assert states - words("exit-codes-and-states") == set()
+    pages = {"runbook-records": (records.RunRecord, records.CellRecord, records.Output)}
+    pages["targets"] = (target.GitRemote, target.Hosts, target.Cluster)
+    for page, types in pages.items():
+        assert {field.name for kind in types for field in fields(kind)} - words(page) == set(), page
+
+
+def sed_commands() -> Iterator[tuple[str, str]]:
+    """Each `sed -i 's/OLD/NEW/' FILE` of the pages on a file of the repository: OLD and FILE."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        yield from re.findall(r"sed -i '?s/([^/]+)/[^/]*/'? (homelab/\S+)", page.read_text())
+
+
+def test_what_a_page_tells_to_replace_is_there() -> None:
+    found = list(sed_commands())
+    assert found
+    assert [(old, path) for old, path in found if old not in (ROOT / path).read_text()] == []
