@@ -21,6 +21,6 @@ def allowed(policy: Policy, topology: Topology, src: str, dst: str, port: int, p
     number = protocol(proto)
     if number is None:
         raise ValueError(f'"{proto}" is no protocol')
-    flows = reach.flows(policy)
+    rules = reach.Reach(policy)
     pairs = [(a, b) for a in reach.nodes(policy, topology, src) for b in reach.nodes(policy, topology, dst)]
-    return bool(pairs) and all(reach.reaches(policy, flows, a, b, port, number) for a, b in pairs)
+    return bool(pairs) and all(rules.allows(a, b, port, number) for a, b in pairs)

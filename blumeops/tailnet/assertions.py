@@ -9,7 +9,7 @@ from enum import Enum
 from blumeops.tailnet import reach
 from blumeops.tailnet.hujson import Pointer
 from blumeops.tailnet.model import Policy, SshRule, SshTest, Test
-from blumeops.tailnet.reach import Flow, Node, Topology
+from blumeops.tailnet.reach import Node, Reach, Topology
 from blumeops.tailnet.selectors import LAST_PORT, TCP, UDP, Kind, kind, network, protocol, split_ports
 from blumeops.tailnet.shape import Finding
 
@@ -107,11 +107,12 @@ def failures(policy: Policy, topology: Topology) -> tuple[TestFailure, ...]:
     """
     broken = {finding.at for finding in faults(policy)}
     whole = reach.completed(topology, policy)
+    rules = reach.Reach(policy)
     found = [
         failure
         for test in policy.tests
         if not any(at[: len(test.at)] == test.at for at in broken)
-        for failure in _failures(policy, whole, test)
+        for failure in _failures(policy, rules, whole, test)
     ]
     for test in policy.ssh_tests:
         if not any(at[: len(test.at)] == test.at for at in broken):
@@ -119,26 +120,19 @@ def failures(policy: Policy, topology: Topology) -> tuple[TestFailure, ...]:
     return tuple(found)
 
 
-def _failures(policy: Policy, topology: Topology, test: Test) -> Iterator[TestFailure]:
+def _failures(policy: Policy, rules: Reach, topology: Topology, test: Test) -> Iterator[TestFailure]:
     number = protocol(test.proto) if test.proto else None
     protocols = (TCP, UDP) if number is None else (number,)
-    some = reach.flows(policy)
     sources = reach.nodes(policy, topology, test.src)
     for field, targets, want in (("accept", test.accept, True), ("deny", test.deny, False)):
         for i, target in enumerate(targets):
             at = (*test.at, field, i)
             host, port = split_ports(target)
             pairs = [(src, dst) for src in sources for dst in reach.nodes(policy, topology, host)]
-            outcomes = {_passes(policy, some, pair, int(port), protocols) for pair in pairs}
+            outcomes = {any(rules.allows(*pair, int(port), one) for one in protocols) for pair in pairs}
             if outcomes != {want}:
                 got = _verdict(outcomes, sources, test.src, host)
                 yield TestFailure(at, test.src, target, "Accept" if want else "Drop", got)
-
-
-def _passes(
-    policy: Policy, some: tuple[Flow, ...], pair: tuple[Node, Node], port: int, protocols: tuple[int, ...]
-) -> bool:
-    return any(reach.reaches(policy, some, *pair, port, number) for number in protocols)
 
 
 def _verdict(outcomes: set[bool], sources: tuple[Node, ...], src: str, dst: str) -> str:

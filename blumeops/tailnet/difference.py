@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -74,25 +75,20 @@ def _ends(old: Policy, new: Policy, topology: Topology) -> Names:
 
 
 def _table(policy: Policy, topology: Topology, ends: Names) -> dict[tuple[str, str], Access]:
-    flows = [(flow, _mask(flow)) for flow in reach.flows(policy)]
+    rules = reach.Reach(policy)
+    masks = [_mask(flow) for flow in rules.flows]
+    nodes = {end: reach.nodes(policy, topology, end) for end in ends}
     found = {}
     for src, dst in itertools.product(ends, repeat=2):
-        pairs = itertools.product(reach.nodes(policy, topology, src), reach.nodes(policy, topology, dst))
-        found[src, dst] = _access(policy, flows, list(pairs))
-    return found
-
-
-def _access(policy: Policy, flows: list[tuple[Flow, int]], pairs: list[tuple[Node, Node]]) -> Access:
-    """What some pair of devices may do: a set of ports by protocol, and logins as keys of their own."""
-    found: dict[int | str, int] = {}
-    for src, dst in pairs:
-        for flow, mask in flows:
-            if any(reach.selects(policy, one, src, dst) for one in flow.src) and reach.selects(
-                policy, flow.dst, dst, src
-            ):
-                for number in USUAL_PROTOCOLS if flow.protocols is None else flow.protocols:
-                    found[number] = found.get(number, 0) | (mask if number in WITH_PORTS else _ALL)
-        found |= dict.fromkeys(_logins(policy, src, dst), 1)
+        access: dict[int | str, int] = {}
+        for pair in itertools.product(nodes[src], nodes[dst]):
+            for i in rules.between(*pair):
+                protocols = rules.flows[i].protocols
+                for number in USUAL_PROTOCOLS if protocols is None else protocols:
+                    mask = masks[i] if number in WITH_PORTS else _ALL
+                    access[number] = access.get(number, 0) | mask
+            access |= dict.fromkeys(_logins(policy, *pair), 1)
+        found[src, dst] = access
     return found
 
 
@@ -142,14 +138,8 @@ def _logins_changed(have: Access, lack: Access) -> str:
 def _ports(mask: int, suffix: str = "") -> str:
     if mask == _ALL:
         return "*" + suffix
-    ranges, at = [], 0
-    while mask >> at:
-        first = at + ((mask >> at) & -(mask >> at)).bit_length() - 1
-        beyond = ~(mask >> first)
-        last = first + (beyond & -beyond).bit_length() - 2
-        ranges.append(str(Ports(first, last)) + suffix)
-        at = last + 1
-    return ",".join(ranges)
+    runs = re.finditer("1+", f"{mask:b}"[::-1])
+    return ",".join(str(Ports(run.start(), run.end() - 1)) + suffix for run in runs)
 
 
 def _folded(changes: Mapping[str, str], groups: Mapping[str, Names]) -> Iterable[tuple[str, str]]:

@@ -43,6 +43,20 @@ class Document:
         """Line and column where the key of a member starts; of the value itself for an element of a list."""
         return self._place(self._keys if pointer in self._keys else self._values, pointer)
 
+    def texts(self) -> Iterator[tuple[Pointer, str]]:
+        """Every string and every key, with the pointer to the value that it is or belongs to."""
+        for pointer in self._values:
+            if pointer in self._keys:
+                yield pointer, str(pointer[-1])
+            if isinstance(value := self._at(pointer), str):
+                yield pointer, value
+
+    def _at(self, pointer: Pointer) -> Plain:
+        value = self.value
+        for part in pointer:
+            value = value[part]  # type: ignore[index]  # pointers come from the value itself
+        return value
+
     def _place(self, offsets: dict[Pointer, int], pointer: Pointer) -> tuple[int, int]:
         while pointer not in offsets and pointer:
             pointer, offsets = pointer[:-1], self._values

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from blumeops.tailnet.model import Grant, Names, Policy
@@ -149,14 +149,35 @@ def _within(text: str, node: Node) -> bool:
     )
 
 
-def reaches(policy: Policy, some: Iterable[Flow], src: Node, dst: Node, port: int, number: int) -> bool:
-    """Whether one device may open a connection to another."""
-    return any(
-        flow.carries(number, port)
-        and any(selects(policy, source, src, dst) for source in flow.src)
-        and selects(policy, flow.dst, dst, src)
-        for flow in some
-    )
+class Reach:
+    """The flows of a policy between pairs of devices; it remembers which selector stands for which device."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.flows = flows(policy)
+        self._policy = policy
+        self._leaving: dict[Node, tuple[int, ...]] = {}
+        self._selected: dict[tuple[str, Node], bool] = {}
+
+    def between(self, src: Node, dst: Node) -> Iterator[int]:
+        """The numbers of the flows that one device may open to another."""
+        if src not in self._leaving:
+            rules = enumerate(self.flows)
+            self._leaving[src] = tuple(i for i, flow in rules if self._any(flow.src, src, dst))
+        return (i for i in self._leaving[src] if self._selects(self.flows[i].dst, dst, src))
+
+    def allows(self, src: Node, dst: Node, port: int, number: int) -> bool:
+        """Whether one device may open a connection to another."""
+        return any(self.flows[i].carries(number, port) for i in self.between(src, dst))
+
+    def _any(self, selectors: Names, node: Node, other: Node) -> bool:
+        return any(self._selects(selector, node, other) for selector in selectors)
+
+    def _selects(self, selector: str, node: Node, other: Node) -> bool:
+        if selector == "autogroup:self":  # the only one that depends on the other end; never a source
+            return selects(self._policy, selector, node, other)
+        if (selector, node) not in self._selected:
+            self._selected[selector, node] = selects(self._policy, selector, node, other)
+        return self._selected[selector, node]
 
 
 def nodes(policy: Policy, topology: Topology, selector: str) -> tuple[Node, ...]:

@@ -5,6 +5,7 @@ Source: Tailscale's policy reference; messages are the control plane's own.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def kind(selector: str, hosts: object = ()) -> Kind:
     return Kind.USER if "@" in selector else Kind.UNKNOWN
 
 
+@functools.lru_cache(maxsize=4096)
 def network(text: str) -> Network | None:
     """An address or a network in CIDR form, also an IPv6 address in brackets; None if it is neither."""
     if text.startswith("[") and text.endswith("]"):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from blumeops.tailnet import ssh_validity
-from blumeops.tailnet.hujson import Pointer
+from blumeops.tailnet.hujson import Document, Pointer
 from blumeops.tailnet.model import Acl, Grant, Policy
 from blumeops.tailnet.selectors import (
     AUTOGROUPS,
@@ -41,6 +42,7 @@ _TAG_NAME = re.compile(r"[A-Za-z0-9-]+")
 def findings(policy: Policy, *, domains: frozenset[str] | None = None) -> Iterator[Finding]:
     """Everything that is wrong with the policy's own words; `domains` are those of the tailnet's people."""
     names = Names(policy)
+    yield from _invisible(policy.document)
     yield from _groups(policy)
     yield from _tag_owners(policy, names)
     yield from _hosts(policy)
@@ -98,10 +100,24 @@ class Names:
         return f"did you mean {close[0]} (line {line})?"
 
 
+def _invisible(document: Document) -> Iterator[Finding]:
+    """Strings that do not look like what they are: the control plane takes them, a reviewer is misled."""
+    for pointer, text in document.texts():
+        for character in text:
+            if unicodedata.category(character) in ("Cf", "Cc", "Zl", "Zp", "Co"):
+                what = f"{text!a} holds an invisible character, U+{ord(character):04X}"
+                yield Finding(pointer, what, hint="delete it: two names that look the same would differ")
+                break
+
+
 def _groups(policy: Policy) -> Iterator[Finding]:
     nested: list[Finding] = []
     for name, members in sorted(policy.groups.items()):
         at = ("groups", name)
+        if not name.isascii():
+            strange = next(character for character in name if not character.isascii())
+            what = f"{name} holds the letter {unicodedata.name(strange, repr(strange))}"
+            yield Finding(at, what, hint="use ASCII: other letters look like it", on_key=True)
         if not name.startswith("group:") or name == "group:":
             answer = f'groups["{name}"]: group names must start with "group:"'
             yield Finding(at, f'"{name}" is no group: its name must start with group:', answer, on_key=True)
