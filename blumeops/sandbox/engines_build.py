@@ -83,17 +83,19 @@ def build(
     stop: threading.Event | None = None,
     environ: Mapping[str, str] | None = None,
     keep_caches: bool = False,
+    retries: Sequence[float] = RETRY_SECONDS,
 ) -> Built:
     """Build these engines (default: all that are missing), and tell `watch` a few times a second.
 
     An engine that is in the cache and whole is not built again. When nothing is missing any more, Go's
-    caches are deleted unless `keep_caches`. Setting `stop` ends it with `Interrupted` within a second. Raises
+    caches are deleted unless `keep_caches`. A failed download is tried again after each pause of `retries`
+    (seconds). Setting `stop` ends it with `Interrupted` within a second. Raises
     `EngineError` with the log's last lines and path, or when the disk is too small.
     """
     store = store or default_store()
     wanted = tuple(store.missing() if engines is None else engines)
     go = Go(toolchain(), store.cache / "go", os.environ if environ is None else environ, kind_of_machine())
-    work = _Work(store, go, wanted, watch, stop or threading.Event())
+    work = _Work(store, go, wanted, watch, stop or threading.Event(), tuple(retries))
     require_space(store, wanted)
     built = work.all()
     if not keep_caches and not store.missing():
@@ -128,6 +130,7 @@ class _Work:
     engines: tuple[Engine, ...]
     watch: Watch
     stop: threading.Event
+    retries: tuple[float, ...]
     packages: dict[str, int] = field(default_factory=dict)
 
     def all(self) -> Built:
@@ -155,7 +158,7 @@ class _Work:
         if self.store.built(engine, thorough=True):
             return False
         with self._alone(engine, number, began):
-            if self.store.built(engine):
+            if self.store.built(engine, thorough=True):
                 return False
             self._download(engine, lambda: self._say(engine, number, Phase.DOWNLOADING, began))
             self._compile(engine, number, began)
@@ -187,7 +190,7 @@ class _Work:
         log = self._log(engine, "download")
         argv = ["list", "-deps", *_tags(engine), "-f", "{{.ImportPath}}", *engine.packages.values()]
         cwd = self.store.modules / engine.name
-        for pause in (*RETRY_SECONDS, None):
+        for pause in (*self.retries, None):
             try:
                 self.go.run(argv, cwd=cwd, log=log, stop=self.stop, tick=tick)
                 break

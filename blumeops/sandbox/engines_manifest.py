@@ -15,7 +15,10 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One file: its SHA-256, and how the file looked when that was last compared."""
+    """One file: its SHA-256, and how the file looked when that was last compared.
+
+    `modified` is the inode's change time (ctime): unlike the file's own time, no program can set it back.
+    """
 
     sha256: str
     size: int
@@ -24,7 +27,7 @@ class _Entry:
 
     def untouched(self, path: Path) -> bool:
         seen = path.stat()
-        return (seen.st_size, seen.st_mtime_ns, seen.st_ino) == (self.size, self.modified, self.inode)
+        return (seen.st_size, seen.st_ctime_ns, seen.st_ino) == (self.size, self.modified, self.inode)
 
 
 def write(folder: Path, facts: Mapping[str, object]) -> None:
@@ -69,7 +72,7 @@ def _entry(path: Path) -> _Entry:
     with path.open("rb") as file:
         seen = os.fstat(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _Entry(digest, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+    return _Entry(digest, seen.st_size, seen.st_ctime_ns, seen.st_ino)
 
 
 def _save(folder: Path, facts: Mapping[str, object], entries: Mapping[str, _Entry]) -> None:
