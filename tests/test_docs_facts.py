@@ -161,6 +161,17 @@ def checked_policy() -> tuple[policy.Policy, dict[str, list[str]]]:
     return policy.check(text, str(POLICY)), hujson.loads(text, str(POLICY)).value["groups"]
 
 
+def test_the_tailnet_card_has_the_names_and_the_tags_of_the_program() -> None:
+    declared = tomllib.loads((ROOT / "homelab/pulumi/tailnet.toml").read_text())
+    dns, said = declared["dns"], {name: cells[0] for name, cells in table("tailscale", "DNS").items()}
+    assert said["name servers"].split(", ") == dns["nameservers"]
+    assert said["MagicDNS"] == ("on" if dns["magic_dns"] else "off")
+    assert said["search paths"].split(", ") == dns["search_paths"]
+    assert said["split DNS"] == ", ".join(f"{domain} → {' '.join(to)}" for domain, to in dns["split"].items())
+    for device, tags in declared["devices"].items():
+        assert table(device)["tailnet tag"][0].partition(";")[0].split(", ") == tags, device
+
+
 def test_the_engines_page_has_every_engine_at_its_version() -> None:
     said = {name: cells[0] for name, cells in table("engines").items()}
     expected = {engine.name: engine.version for engine in ENGINES}
