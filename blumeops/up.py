@@ -155,7 +155,7 @@ class Up:
         self._preparing(f"{count}: {', '.join(stage)}")
 
     def _packages(self) -> None:
-        wanted = doctor.needed_packages(self.root)
+        wanted = doctor.missing_packages()
         if not wanted:
             return
         if os.geteuid() != 0:

@@ -173,7 +173,7 @@ class Sandbox:
         names += [
             (str(engines.default_store().cache), "CACHE"),
             (sys.executable, "PYTHON"),
-            (self.layout.key[:5], "KEY"),
+            (self.layout.bridge, "BRIDGE"),
         ]
         names += [(self.layout.machine(node), f"MACHINE({node})") for node in layouts.NODES]
         names += [(f"{self.layout.key}/", "KEY/")]
