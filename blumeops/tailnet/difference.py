@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from blumeops.tailnet import reach
@@ -21,12 +21,15 @@ from blumeops.tailnet.selectors import (
     Kind,
     Ports,
     kind,
+    network,
 )
 
 # A set of ports as the bits of a number: unions and differences of rules are then one operation each.
 _ALL = (1 << (LAST_PORT + 1)) - 1
 _NAMES = {number: name for name, number in PROTOCOLS.items()}
 Access = Mapping[int | str, int]
+Table = Mapping[tuple[Node, Node], Access]
+Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,51 +48,82 @@ class AccessChange:
         return f"{self.src} {verb} {self.dst}:{self.what}"
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """What can be at one end of a connection: all devices of a person, of a tag, or a single address."""
+
+    label: str
+    nodes: tuple[Node, ...]
+
+
 def difference(old: Policy, new: Policy, topology: Topology | None = None) -> tuple[AccessChange, ...]:
     """All changes of access between people, tags and the addresses that either policy names.
 
-    A change that all members of a group share is reported once, for the group.
+    A change that all members of a group share is reported once, for the group. One that not all devices of a
+    person or tag share is reported device by device.
     """
-    whole = reach.completed(topology or Topology((), ()), old, new)
-    ends = _ends(old, new, whole)
-    before, after = _table(old, whole, ends), _table(new, whole, ends)
+    ends = _ends(old, new, reach.completed(topology or Topology((), ()), old, new))
+    before, after = _table(old, ends), _table(new, ends)
     found = []
     for gains, have, had, groups in ((False, before, after, old.groups), (True, after, before, new.groups)):
-        for dst in ends:
-            for changed in (_ports_changed, _logins_changed):
-                changes = {src: changed(have[src, dst], had[src, dst]) for src in ends}
-                found += [
-                    AccessChange(gains, src, dst, what) for src, what in _folded(changes, groups) if what
-                ]
+        for changed in (_ports_changed, _logins_changed):
+            for dst in ends:
+                rows = [row for src in ends for row in _rows(src, dst, have, had, changed)]
+                found += [AccessChange(gains, *row) for row in _folded(rows, groups)]
     return tuple(sorted(found, key=lambda change: (change.gains, change.src, change.dst)))
 
 
-def _ends(old: Policy, new: Policy, topology: Topology) -> Names:
-    """The people, tags, hosts and addresses that may be an end of a connection."""
-    named = set(topology.users)
-    for policy in (old, new):
-        named |= {*policy.tag_owners, *policy.hosts}
-        for flow in reach.flows(policy):
-            named |= {word for word in (*flow.src, flow.dst) if kind(word) is Kind.NETWORK}
-    return tuple(sorted(named))
+def _ends(old: Policy, new: Policy, topology: Topology) -> tuple[End, ...]:
+    """Everything that may be an end of a connection under one of the two policies."""
+    found: dict[str, list[Node]] = {}
+    for node in topology.nodes:
+        found.setdefault(node.owner or "+".join(sorted(node.tags)) or node.name, []).append(node)
+    here = {address for node in topology.nodes for address in node.networks}
+    for address in _addresses(old) | _addresses(new):
+        if network(address) not in here:
+            names = [name for name, there in new.hosts.items() if address == there == old.hosts.get(name)]
+            found.setdefault(min(names, default=address), []).append(Node(address, (address,)))
+    return tuple(End(label, tuple(nodes)) for label, nodes in sorted(found.items()))
 
 
-def _table(policy: Policy, topology: Topology, ends: Names) -> dict[tuple[str, str], Access]:
+def _addresses(policy: Policy) -> set[str]:
+    """The addresses and networks that a policy names."""
+    words = {word for flow in reach.flows(policy) for word in (*flow.src, flow.dst)}
+    return {word for word in words if kind(word) is Kind.NETWORK} | set(policy.hosts.values())
+
+
+def _table(policy: Policy, ends: tuple[End, ...]) -> Table:
+    """What each device may do to each other: a set of ports by protocol, and logins as keys of their own."""
     rules = reach.Reach(policy)
     masks = [_mask(flow) for flow in rules.flows]
-    nodes = {end: reach.nodes(policy, topology, end) for end in ends}
+    nodes = [node for end in ends for node in end.nodes]
     found = {}
-    for src, dst in itertools.product(ends, repeat=2):
-        access: dict[int | str, int] = {}
-        for pair in itertools.product(nodes[src], nodes[dst]):
-            for i in rules.between(*pair):
-                protocols = rules.flows[i].protocols
-                for number in USUAL_PROTOCOLS if protocols is None else protocols:
-                    mask = masks[i] if number in WITH_PORTS else _ALL
-                    access[number] = access.get(number, 0) | mask
-            access |= dict.fromkeys(_logins(policy, *pair), 1)
-        found[src, dst] = access
+    for pair in itertools.product(nodes, repeat=2):
+        access: dict[int | str, int] = dict.fromkeys(_logins(policy, *pair), 1)
+        for i in rules.between(*pair):
+            protocols = rules.flows[i].protocols
+            for number in USUAL_PROTOCOLS if protocols is None else protocols:
+                access[number] = access.get(number, 0) | (masks[i] if number in WITH_PORTS else _ALL)
+        found[pair] = access
     return found
+
+
+def _rows(
+    src: End, dst: End, have: Table, had: Table, changed: Callable[[Access, Access], str]
+) -> Iterator[Row]:
+    """What the one end can do to the other that it could not: in one row if all their devices share it."""
+    pairs = itertools.product(src.nodes, dst.nodes)
+    whats = {pair: "" if have[pair] == had[pair] else changed(have[pair], had[pair]) for pair in pairs}
+    shared = len(set(whats.values())) == 1
+    for (one, other), what in whats.items():
+        if what:
+            yield (src.label, dst.label, what) if shared else (_name(src, one), _name(dst, other), what)
+        if shared:
+            return
+
+
+def _name(end: End, node: Node) -> str:
+    return end.label if len(end.nodes) == 1 else node.name
 
 
 def _logins(policy: Policy, src: Node, dst: Node) -> Iterator[str]:
@@ -142,13 +176,14 @@ def _ports(mask: int, suffix: str = "") -> str:
     return ",".join(str(Ports(run.start(), run.end() - 1)) + suffix for run in runs)
 
 
-def _folded(changes: Mapping[str, str], groups: Mapping[str, Names]) -> Iterable[tuple[str, str]]:
-    """The changes with the members of a group under its name, where they all have the same."""
-    left = dict(changes)
+def _folded(rows: list[Row], groups: Mapping[str, Names]) -> Iterator[Row]:
+    """The rows with the members of a group under its name, where they all have the same."""
+    left = dict.fromkeys(rows)
     for group, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        whats = {changes.get(member, "") for member in members}
-        if len(whats) == 1 and (what := whats.pop()) and any(member in left for member in members):
-            yield group, what
-            for member in members:
-                left.pop(member, None)
-    yield from left.items()
+        for dst, what in dict.fromkeys((dst, what) for _, dst, what in rows):
+            shared = [(member, dst, what) for member in members]
+            if shared and all(row in rows for row in shared) and any(row in left for row in shared):
+                yield group, dst, what
+                for row in shared:
+                    left.pop(row, None)
+    yield from left

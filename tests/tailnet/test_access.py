@@ -190,6 +190,25 @@ def test_a_login_that_opens_is_reported() -> None:
     ]
 
 
+def test_a_change_for_one_device_of_several_is_reported_for_that_device() -> None:
+    two = Topology(
+        TOPOLOGY.users, (*TOPOLOGY.nodes, Node("tablet", ("100.64.0.5",), user="mia@homelab.test"))
+    )
+    phone, tablet = rules("100.64.0.4 > tag:nas:22"), rules("100.64.0.5 > tag:nas:22")
+    assert [str(change) for change in access.difference(phone, tablet, two)] == [
+        "phone loses tag:nas:22",
+        "tablet gains tag:nas:22",
+    ]
+
+
+def test_a_host_that_moves_is_a_change_of_access() -> None:
+    old = rules("* > printer:631", hosts='{"printer": "192.168.1.3"}')
+    new = rules("* > printer:631", hosts='{"printer": "192.168.1.4"}')
+    changes = [str(change) for change in access.difference(old, new, TOPOLOGY)]
+    assert "group:family loses 192.168.1.3:631" in changes
+    assert "group:family gains 192.168.1.4:631" in changes
+
+
 def test_a_difference_is_empty_exactly_when_access_is_the_same() -> None:
     """On all pairs of policies of up to two small rules: no change reported means no answer changed."""
     words = ["* > tag:nas:22", "group:family > tag:nas:22-23", "tag:homelab > tag:nas:*", "* > *:*"]
