@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from blumeops import doctor
 from blumeops.homelab import Homelab
 from blumeops.plan import Report
 from blumeops.sandbox.sandbox import Sandbox
@@ -55,20 +57,59 @@ def run_blumeops(*words: str, cwd: Path = ROOT, timeout: float = 300, **env: str
 
 
 @pytest.fixture(scope="session")
-def brought_up() -> Iterator[Ran]:
-    """What `blumeops up --no-serve` said; the sandbox runs as long as this fixture lives."""
+def brought_up(request: pytest.FixtureRequest) -> Iterator[Ran]:
+    """What `blumeops up --no-serve` said; the sandbox runs as long as this fixture lives.
+
+    It may have to build engines first, so its progress is shown while it runs.
+    """
     box = Sandbox.of(ROOT)
-    if missing := box.missing():
-        words = "; ".join(f"{layer}: {reason}" for layer, reason in missing.items())
-        assert os.environ.get("CI") != "true", f"nothing may be missing in CI: {words}"
-        pytest.skip(f"not tested here: {words}")
+    if os.geteuid() == 0:
+        doctor.install_packages(doctor.missing_packages(), lambda _line: None)
+    if (missing := box.missing()) and os.environ.get("CI") == "true":
+        pytest.fail(f"nothing may be missing in CI: {missing}")
     ran_before = (box.layout.folder / "target.toml").exists()
-    ran = run_blumeops("up", "--no-serve", timeout=UP_SECONDS)
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        ran = _up_in_sight()
     assert ran.code == 0, str(ran)
     yield ran
     if not ran_before:
         down = run_blumeops("down")
         assert down.code == 0, str(down)
+
+
+def _up_in_sight() -> Ran:
+    begun = time.monotonic()
+    print("\nbringing up the sandbox: blumeops up --no-serve", file=sys.stderr)
+    process = subprocess.Popen(
+        [BLUMEOPS, "up", "--no-serve"],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out: list[str] = []
+    reader = threading.Thread(target=lambda: out.append(process.stdout.read()))
+    reader.start()
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        sys.stderr.write(line)
+    process.wait(timeout=UP_SECONDS)
+    reader.join()
+    return Ran(process.returncode, "".join(out), "".join(said), time.monotonic() - begun)
+
+
+@pytest.fixture(autouse=True)
+def _what_it_needs(request: pytest.FixtureRequest) -> None:
+    """Skip, with a word, a test of a layer that this machine cannot have; never in CI."""
+    names = {name for marker in request.node.iter_markers("needs") for name in marker.args}
+    case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
+    names |= {case.layer} if hasattr(case, "layer") else set()
+    if names and (lacking := names & set(missing := Sandbox.of(ROOT).missing())):
+        assert os.environ.get("CI") != "true", missing
+        pytest.skip("; ".join(f"not tested, {layer}: {missing[layer]}" for layer in sorted(lacking)))
 
 
 @pytest.fixture(scope="session")
@@ -81,16 +122,12 @@ def sandbox(brought_up: Ran) -> Sandbox:
 def homelab(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[Homelab]:
     """A homelab on a throw-away clone, in sync when the test begins and made so again when it ends."""
     copy = Homelab.open(root=ROOT).clone(f"test-{request.node.name[:40].replace('[', '-').rstrip(']')}")
-    assert in_sync(copy), str(copy.plan())
+    present = [layer.name for layer in copy.layers()]
+    assert copy.plan(present).exit_code == 0, str(copy.plan(present))
     yield copy
     base = Homelab.open(root=ROOT).clone("test-after")
-    report = base.apply()
+    report = base.apply(present)
     assert report.exit_code == 0, str(report)
-
-
-def in_sync(homelab: Homelab) -> bool:
-    """True when no layer has anything to do."""
-    return homelab.plan().exit_code == 0
 
 
 def changes(report: Report, layer: str) -> list[str]:

@@ -146,6 +146,7 @@ def test_a_killed_apply_says_how_far_it_came_and_the_next_one_finishes_it_G9(
     assert homelab.status([case.layer])[case.layer].recorded == revision
 
 
+@pytest.mark.needs("hosts")
 def test_one_revert_takes_all_layers_back(homelab: Homelab) -> None:
     for case in CASES:
         case.edit(homelab)
@@ -157,6 +158,7 @@ def test_one_revert_takes_all_layers_back(homelab: Homelab) -> None:
     assert homelab.plan().exit_code == 0 and homelab.drift().exit_code == 0
 
 
+@pytest.mark.needs("hosts")
 def test_a_rollback_that_conflicts_is_refused_whole_G3(homelab: Homelab) -> None:
     git = homelab.repository
     git.edit(PROXIES, "The published knowledge base.", "First.")
@@ -171,6 +173,7 @@ def test_a_rollback_that_conflicts_is_refused_whole_G3(homelab: Homelab) -> None
     assert [case.look(homelab) for case in CASES] == before
 
 
+@pytest.mark.needs("hosts")
 def test_uncommitted_changes_are_planned_but_never_applied_G1(homelab: Homelab) -> None:
     CASES[1].edit(homelab)
     planned = homelab.plan(["hosts"])
@@ -179,6 +182,7 @@ def test_uncommitted_changes_are_planned_but_never_applied_G1(homelab: Homelab) 
         homelab.apply(["hosts"], plans=planned)
 
 
+@pytest.mark.needs("hosts")
 def test_a_bad_file_in_one_layer_keeps_all_layers_as_they_are_T4(homelab: Homelab) -> None:
     CASES[1].edit(homelab)
     homelab.repository.edit("pulumi/policy.hujson", '"dst":    ["tag:nas:22"],', '"dst":    ["tag:nas:23"],')
@@ -190,6 +194,7 @@ def test_a_bad_file_in_one_layer_keeps_all_layers_as_they_are_T4(homelab: Homela
     assert [case.look(homelab) for case in CASES] == before
 
 
+@pytest.mark.needs("hosts")
 def test_a_policy_decides_who_connects_to_whom_within_seconds(homelab: Homelab) -> None:
     look = lambda port: probe.connect(homelab.target, "gilbert", "sifaka", port)  # noqa: E731
     assert look(22).reach is Reach.OPEN
@@ -209,6 +214,7 @@ def test_a_policy_decides_who_connects_to_whom_within_seconds(homelab: Homelab) 
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.needs("hosts")
 def test_no_secret_reaches_a_report_a_journal_or_a_log(homelab: Homelab, sandbox: Sandbox) -> None:
     for case in CASES:
         case.edit(homelab)
@@ -223,6 +229,7 @@ def test_no_secret_reaches_a_report_a_journal_or_a_log(homelab: Homelab, sandbox
     assert not [secret[:4] for secret in secrets for text in texts if secret in text]
 
 
+@pytest.mark.needs("cluster")
 def test_a_cluster_that_does_not_answer_is_unknown_and_recovers_K1(
     homelab: Homelab, sandbox: Sandbox
 ) -> None:
@@ -239,6 +246,7 @@ def test_a_cluster_that_does_not_answer_is_unknown_and_recovers_K1(
     assert later.exit_code == 0, str(later)
 
 
+@pytest.mark.needs("hosts")
 def test_a_host_out_of_reach_is_unknown_while_the_others_answer_H1(
     homelab: Homelab, sandbox: Sandbox
 ) -> None:
@@ -271,6 +279,7 @@ def test_a_wrong_key_is_an_error_that_names_it_and_never_shows_it_T15(
     assert "key" in ran.err.lower() and "not-the-key" not in ran.out + ran.err
 
 
+@pytest.mark.needs("hosts")
 def test_a_failing_task_names_host_and_task_and_stops_the_later_layers_H4(homelab: Homelab) -> None:
     tasks = "ansible/roles/caddy/tasks/main.yaml"
     text = (homelab.root / "homelab" / tasks).read_text()
@@ -286,6 +295,7 @@ def test_a_failing_task_names_host_and_task_and_stops_the_later_layers_H4(homela
     assert "2.2.13" not in kubectl(homelab, "-n", "miniflux", "get", "deployment/miniflux", "-o", "yaml")
 
 
+@pytest.mark.needs("cluster")
 def test_an_invalid_manifest_names_its_file_and_changes_nothing_K4(homelab: Homelab) -> None:
     path = "argocd/workloads/grafana/deployment.yaml"
     homelab.repository.edit(path, "  replicas: 1\n", "  replicas: many\n")
@@ -297,6 +307,7 @@ def test_an_invalid_manifest_names_its_file_and_changes_nothing_K4(homelab: Home
     assert CASES[2].look(homelab) == before
 
 
+@pytest.mark.needs("hosts")
 @pytest.mark.parametrize("layers", [(), ("hosts",)], ids=["all", "hosts"])
 def test_ctrl_c_ends_a_plan_cleanly_H10(homelab: Homelab, layers: tuple[str, ...]) -> None:
     process = subprocess.Popen(
@@ -319,6 +330,7 @@ def test_ctrl_c_ends_a_plan_cleanly_H10(homelab: Homelab, layers: tuple[str, ...
     assert homelab.plan(layers).exit_code == 0
 
 
+@pytest.mark.needs("hosts")
 def test_two_applies_at_once_one_goes_on_and_the_other_names_it_T24(homelab: Homelab) -> None:
     for case in CASES:
         case.edit(homelab)
@@ -343,12 +355,14 @@ def test_the_sandbox_is_the_default_and_a_real_target_must_be_named(homelab: Hom
     assert unknown.code == 2 and "known targets" in unknown.err
 
 
+@pytest.mark.needs("hosts")
 def test_status_says_in_sync_for_every_layer(homelab: Homelab) -> None:
     ran = run_blumeops("status", "--json", cwd=homelab.root)
     assert ran.code == 0, str(ran)
     assert ran.out.count('"in_sync"') == len(LAYERS)
 
 
+@pytest.mark.needs("hosts")
 def test_ansible_is_idempotent_and_clean_in_check_mode_H8(homelab: Homelab) -> None:
     for arguments in ((), ("--check", "--diff")):
         for host in ("indri", "sifaka"):
@@ -357,6 +371,7 @@ def test_ansible_is_idempotent_and_clean_in_check_mode_H8(homelab: Homelab) -> N
             assert "changed=0" in ran.out and "failed=0" in ran.out, str(ran)
 
 
+@pytest.mark.needs("hosts")
 def test_a_backup_can_be_restored(homelab: Homelab) -> None:
     on(homelab, "indri", "systemctl", "start", "borg-backup.service")
     on(homelab, "indri", "systemctl", "start", "borg-restore-drill.service")

@@ -37,6 +37,7 @@ def test_dry_run_prints_every_component_and_starts_nothing() -> None:
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_up_ends_with_the_site_the_three_layers_and_what_to_try_next(brought_up: Ran) -> None:
     for layer in LAYERS:
         assert any(line.split()[:3] == [layer, "in", "sync"] for line in brought_up.out.splitlines()), str(
@@ -47,6 +48,7 @@ def test_up_ends_with_the_site_the_three_layers_and_what_to_try_next(brought_up:
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_every_runbook_passed_at_this_commit_and_its_page_shows_it(sandbox: Sandbox) -> None:
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
@@ -69,6 +71,7 @@ def test_the_committed_records_are_of_the_runbooks_as_they_are_now(sandbox: Sand
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_the_sandbox_listens_on_loopback_and_its_bridge_only(sandbox: Sandbox) -> None:
     layout = sandbox.layout
     ours = {str(layout.port(name)) for name in ("control", "headscale", "etcd", "apiserver", "redis")}
@@ -81,6 +84,7 @@ def test_the_sandbox_listens_on_loopback_and_its_bridge_only(sandbox: Sandbox) -
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_every_component_answers(sandbox: Sandbox) -> None:
     ran = run_blumeops("sandbox", "status", "--json")
     assert ran.code == 0, str(ran)
@@ -89,6 +93,7 @@ def test_every_component_answers(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("cluster")
 def test_a_second_start_does_nothing_and_a_crashed_component_is_named_and_started_again(
     sandbox: Sandbox,
 ) -> None:
@@ -119,6 +124,7 @@ def test_who_holds_the_sandbox_is_named_and_the_second_up_exits_3(sandbox: Sandb
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_the_engines_own_tools_talk_to_the_sandbox(sandbox: Sandbox) -> None:
     script = f"""
         set -eu
@@ -137,6 +143,7 @@ def test_the_engines_own_tools_talk_to_the_sandbox(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_magicdns_names_and_caddy_answer_through_the_tailnet(sandbox: Sandbox) -> None:
     for host in ("indri", "indri.homelab.test"):
         answer = probe.get(sandbox.target, "gilbert", host, name="docs.homelab.test")
@@ -178,6 +185,7 @@ def _page(url: str) -> str:
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("hosts", "cluster")
 def test_two_checkouts_have_their_own_sandboxes_and_down_leaves_nothing(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -199,6 +207,7 @@ def test_two_checkouts_have_their_own_sandboxes_and_down_leaves_nothing(
 
 
 @pytest.mark.sandbox
+@pytest.mark.needs("cluster")
 def test_a_taken_port_is_named_with_its_holder(tmp_path: Path, sandbox: Sandbox) -> None:
     other = tmp_path / "other"
     subprocess.run(["git", "clone", "--quiet", ROOT, other], check=True)
