@@ -43,7 +43,9 @@ class Page:
     def name(self) -> str:
         """What a link calls it: the file's name without `.md`, for a section's index page its folder."""
         folder, _, file = self.path.removesuffix(".md").rpartition("/")
-        return posixpath.basename(folder) if file == "index" and folder else file
+        if file != "index" or not folder:
+            return file
+        return self.title if self.generated else posixpath.basename(folder)
 
 
 def page(path: str, source: str, text: str, *, generated: bool = False) -> Page:

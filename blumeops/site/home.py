@@ -1,0 +1,131 @@
+"""The parts of the front page that say how the homelab is: layers, last runs, what is being prepared.
+
+They are read from files that `blumeops up` and the runbooks leave, so building the site asks no live system.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blumeops import records
+from blumeops.plan import State
+
+LAYERS = ("tailnet", "hosts", "cluster")
+ENGINES = {"tailnet": "Pulumi", "hosts": "Ansible", "cluster": "Argo CD"}
+STATE_FILE = Path(".sandbox/state.json")
+PREPARING_FILE = Path(".sandbox/preparing.json")
+_WORDS = {
+    State.IN_SYNC: "in sync",
+    State.PENDING: "changes pending",
+    State.DRIFTED: "drifted",
+    State.DEGRADED: "degraded",
+    State.UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerState:
+    """What was last known of a layer; `at` is when, as text in UTC."""
+
+    state: State
+    reason: str = ""
+    revision: str = ""
+    at: str = ""
+
+
+_NEVER = LayerState(State.UNKNOWN, "not asked yet: `make up` starts the sandbox and asks")
+
+
+def layer_states(root: Path) -> dict[str, LayerState]:
+    """The last known state of each layer. What cannot be read is unknown, never in sync."""
+    known = _read(root / STATE_FILE)
+    return {layer: _layer_state(known.get(layer)) for layer in LAYERS}
+
+
+def _layer_state(values: object) -> LayerState:
+    if not isinstance(values, Mapping):
+        return _NEVER
+    said = {key: str(values.get(key) or "") for key in ("reason", "revision", "at")}
+    word = values.get("state")
+    if word not in [state.value for state in State]:
+        return LayerState(
+            State.UNKNOWN, f"the record says {word!r}, which is no state", said["revision"], said["at"]
+        )
+    return LayerState(State(word), **said)
+
+
+def preparing(root: Path) -> str:
+    """One line on what is still being prepared; empty when nothing is."""
+    return str(_read(root / PREPARING_FILE).get("message") or "")
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def state_html(root: Path, runbooks: Mapping[str, tuple[str, str]]) -> str:
+    """The front page's state: a banner, a card for each layer, and a line for each runbook's last run.
+
+    `runbooks` maps a runbook's stem to its title and the way to its page.
+    """
+    banner = f'<p class="preparing">{_text(message)}</p>' if (message := preparing(root)) else ""
+    layers = "".join(_layer_card(layer, state) for layer, state in layer_states(root).items())
+    runs = "".join(_run_line(root, stem, *where) for stem, where in runbooks.items())
+    listed = f'<ul class="runs">{runs}</ul>' if runs else ""
+    return f'<div class="state" id="state">{banner}<div class="state-layers">{layers}</div>{listed}</div>'
+
+
+def _layer_card(layer: str, known: LayerState) -> str:
+    at = f"<span>{_text(_when(known.at))}</span>" if known.at else ""
+    revision = f"<code>{_text(known.revision[:12])}</code>" if known.revision else ""
+    facts = f'<p class="state-facts">{revision}{at}</p>' if at or revision else ""
+    reason = f'<p class="state-reason">{_text(known.reason)}</p>' if known.reason else ""
+    return (
+        f'<div class="state-card layer-{layer} is-{known.state.value}">'
+        f'<p class="state-layer">{layer}<span>{ENGINES[layer]}</span></p>'
+        f'<p class="state-word">{_WORDS[known.state]}</p>{reason}{facts}</div>'
+    )
+
+
+def _run_line(root: Path, stem: str, title: str, way: str) -> str:
+    record = records.latest(root, stem)
+    word = record.status.value if record else "never run"
+    kind = record.status.name.lower() if record else "never"
+    when = f" on {record.started:%Y-%m-%d, %H:%M} UTC" if record else ""
+    return (
+        f'<li class="run-{kind}"><a href="{html.escape(way)}">{_text(title)}</a> '
+        f"<span>{word}{when}</span></li>"
+    )
+
+
+def _when(at: str) -> str:
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*$", r"\1, \2 UTC", at)
+
+
+def _text(words: str) -> str:
+    escaped = html.escape(words)
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escaped).replace("[", "&#91;").replace("\n", " ")
+
+
+def state_json(root: Path) -> dict[str, object]:
+    """The state as data, for a front page that is open in a browser: `preparing`, and `layers` by name."""
+    layers = {
+        layer: {
+            "state": known.state.value,
+            "word": _WORDS[known.state],
+            "reason": known.reason,
+            "revision": known.revision[:12],
+            "at": _when(known.at),
+        }
+        for layer, known in layer_states(root).items()
+    }
+    return {"preparing": preparing(root), "layers": layers}

@@ -1,0 +1,107 @@
+"""What a runbook's cells said, as Markdown that cannot do anything but be read.
+
+Outputs come from live systems: a device's name, a manifest's annotation, a log line. So nothing in them may
+become HTML, a link, a picture, an attribute or a heading of the page. Tables, lists, emphasis, code and
+diffs of a Markdown output work; everything else is shown as the characters that it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from blumeops.records import Output
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_FENCE = re.compile(r"(?P<run>`{3,}|~{3,})[ \t]*(?P<word>[\w+-]*)[^`]*$")
+_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_HEADING = re.compile(r"[ \t]*#+[ \t]*(?P<text>.*?)[ \t]*#*$")
+_UNDERLINE = re.compile(r"[ \t]*(?:=+|-+)[ \t]*$")
+_ACTIVE = str.maketrans({mark: f"&#{ord(mark)};" for mark in "<&[]{}!`~"})
+_INSIDE_CODE = str.maketrans({mark: f"&#{ord(mark)};" for mark in "<>&[]{}!`~\\*_|\"'#"})
+MAX_LINES = 400
+"""Longer outputs are cut on the page: the whole is in the record."""
+
+
+def clean(text: str) -> str:
+    """Text without terminal colours, control characters and marks that change the reading direction.
+
+    A carriage return overwrites its line, as it does on a terminal.
+    """
+    text = _ANSI.sub("", text).replace("\r\n", "\n")
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return "\n".join(_CONTROL.sub("", line) for line in lines)
+
+
+def fence(text: str, word: str = "text", title: str = "") -> str:
+    """Text in a fence that nothing in the text can close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    caption = f' title="{title}"' if title else ""
+    return f"{marks}{word}{caption}\n{text}\n{marks}"
+
+
+def to_markdown(output: Output) -> str:
+    """One output as Markdown; empty when it says nothing."""
+    text = _cut(clean(output.text)).strip("\n")
+    if not text.strip():
+        return ""
+    if output.mime == "text/markdown":
+        return inert(text)
+    if not output.mime.startswith("text/plain"):
+        return f"*An output of type `{re.sub(r'[^a-z0-9/+.-]', '', output.mime)}` is not shown.*"
+    title = {"stderr": "messages", "error": "error"}.get(output.stream, "output")
+    return fence(text, "text", title)
+
+
+def inert(text: str) -> str:
+    """Markdown from outside with everything taken out that could act, name a place, or change the page."""
+    return "\n".join(_lines(text.split("\n")))
+
+
+def _lines(lines: list[str]) -> Iterator[str]:
+    number = 0
+    while number < len(lines):
+        opened = _FENCE.match(lines[number])
+        close = _closing(lines, number, opened["run"]) if opened else None
+        if opened and close:
+            yield from ("", fence("\n".join(lines[number + 1 : close]), opened["word"] or "text"), "")
+            number = close + 1
+            continue
+        yield _line(lines[number], below_text=bool(number and lines[number - 1].strip()))
+        number += 1
+
+
+def _closing(lines: list[str], opened: int, run: str) -> int | None:
+    closes = (n for n in range(opened + 1, len(lines)) if lines[n].rstrip() == run)
+    return next(closes, None)
+
+
+def _line(line: str, *, below_text: bool) -> str:
+    if below_text and _UNDERLINE.match(line):
+        return ""
+    if line.lstrip().startswith("#"):
+        found = _HEADING.match(line)
+        words = _inline(found["text"]) if found else ""
+        return f"\n**{words}**\n" if words else ""
+    return _inline(line)
+
+
+def _inline(text: str) -> str:
+    pieces: list[str] = []
+    position = 0
+    for found in _CODE_SPAN.finditer(text):
+        pieces.append(text[position : found.start()].translate(_ACTIVE))
+        code = found[2].strip().replace("\\|", "|")
+        pieces.append(f"<code>{code.translate(_INSIDE_CODE)}</code>")
+        position = found.end()
+    pieces.append(text[position:].translate(_ACTIVE))
+    return "".join(pieces)
+
+
+def _cut(text: str) -> str:
+    lines = text.split("\n")
+    if len(lines) <= MAX_LINES:
+        return text
+    return "\n".join([*lines[:MAX_LINES], f"… {len(lines) - MAX_LINES} more lines"])

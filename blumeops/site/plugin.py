@@ -1,0 +1,39 @@
+"""The thin adapter to MkDocs: `mkdocs build` and `mkdocs serve` stage first, then build what was staged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.plugins import BasePlugin
+
+from blumeops.errors import BadInput
+from blumeops.site import staging
+
+WATCHED = ("docs", "runbooks", ".sandbox/records", ".sandbox/state.json", ".sandbox/preparing.json")
+
+
+class BlumeOpsPlugin(BasePlugin):
+    """Stage `docs/` and `runbooks/` next to `mkdocs.yml`, and hand the staged tree to MkDocs."""
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        """Stage, then let MkDocs read the staged folder and its navigation. A wrong page ends the build."""
+        root = Path(config.config_file_path).parent
+        try:
+            staged = staging.stage(root)
+        except BadInput as error:
+            raise PluginError(f"\n{error}") from error
+        config.docs_dir = str(staged.folder)
+        config.nav = staged.nav
+        return config
+
+    def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
+        """Watch what people edit; the staged folder itself changes with every build and is not watched."""
+        root = Path.cwd()
+        server.unwatch(str(root / staging.STAGED))
+        for name in WATCHED:
+            if (root / name).exists():
+                server.watch(str(root / name))
+        return server

@@ -1,0 +1,97 @@
+"""Serve the built site on the loopback, over rebuilds, and say when there is something new.
+
+`/state.json` is made for each request from what `blumeops up` left, so an open front page follows the
+homelab without a rebuild; `/built` says which build is shown, so that an open page can load the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from blumeops.site import home
+from blumeops.site.build import SITE
+
+_SWAP_PATIENCE_SECONDS = 2.0
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "blumeops"
+    sys_version = ""
+
+    def __init__(self, *arguments: Any, root: Path) -> None:
+        self.root = root
+        super().__init__(*arguments, directory=str(root / SITE))
+
+    def do_GET(self) -> None:
+        """Answer with a file of the site, the homelab's state, or the mark of the build."""
+        match self.path.partition("?")[0]:
+            case "/state.json":
+                self._say(home.state_json(self.root))
+            case "/built":
+                self._say({"built": built(self.root)})
+            case _:
+                _wait_for(self.root / SITE)
+                super().do_GET()
+
+    def _say(self, values: object) -> None:
+        body = json.dumps(values).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def end_headers(self) -> None:
+        """Let nothing be kept by the browser: the next build has the same addresses."""
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The site's own page for what is not there."""
+        page = self.root / SITE / "404.html"
+        if code != HTTPStatus.NOT_FOUND or not page.is_file():
+            super().send_error(code, message, explain)
+            return
+        body = page.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing: a line for every picture would hide what matters."""
+
+
+def built(root: Path) -> float:
+    """When the shown site was built, in seconds since 1970; 0.0 when there is none."""
+    try:
+        return (root / SITE / "index.html").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _wait_for(site: Path) -> None:
+    """Wait out the moment between the two renames of a swap."""
+    deadline = time.monotonic() + _SWAP_PATIENCE_SECONDS
+    while not site.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def server(root: Path, port: int, *, host: str = "127.0.0.1") -> ThreadingHTTPServer:
+    """A server of `root / site`, bound and ready; the caller runs `serve_forever()` and `shutdown()`.
+
+    `port` 0 takes a free one: `server.server_port` names it. Raises `OSError` when the port is taken.
+    """
+    made = ThreadingHTTPServer((host, port), partial(_Handler, root=root))
+    made.daemon_threads = True
+    return made
