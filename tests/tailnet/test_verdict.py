@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 HOMELAB = ROOT / "homelab" / "pulumi" / "policy.hujson"
 RECORDED = ROOT.parent / "shared" / "tailscale" / "policy-vectors.jsonl"
 NOBODY = Topology((), ())
+CASES = sorted((Path(__file__).parent / "cases").glob("*.hujson"))
+OURS_ALONE = {"a-duplicate-key-is-named-with-both-places", "a-name-is-what-it-looks-like"}
 
 # Where we knowingly differ from the recording. It must not grow, and what becomes right must leave it.
 DISAGREEMENTS = {
@@ -86,6 +88,11 @@ def test_a_failed_test_lists_its_errors_by_source() -> None:
 def test_duplicate_keys_are_taken_as_the_control_plane_takes_them() -> None:
     """It lets the last one count. Only our own check refuses them."""
     assert verdict('{"acls": [], "acls": []}', NOBODY).accepted
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_our_check_refuses_what_the_control_plane_refuses_and_what_would_mislead_a_reader(case) -> None:
+    assert verdict(case.read_text(), NOBODY).accepted is (case.stem in OURS_ALONE)
 
 
 @pytest.mark.parametrize("seed", range(8))
