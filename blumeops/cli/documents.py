@@ -123,7 +123,7 @@ def docs_serve(port: int) -> int:
     """Serve the site on 127.0.0.1 and build it again when a page changes; Ctrl-C ends it."""
     from blumeops.site import build
 
-    build.serve(_root(), port)
+    build.serve(_root(), port, notify=lambda text: click.echo(text, err=True))
     return 0
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from blumeops import process
-from blumeops.errors import BadInput, EngineError, Problem
+from blumeops.errors import BadInput, BlumeOpsError, EngineError, Problem
 from blumeops.site import staging
+from blumeops.site.serve import SITE, serving, watch
 
-SITE = Path("site")
 BUILD_TIMEOUT_SECONDS = 300
+_log = logging.getLogger(__name__)
 _COMPLAINT = re.compile(r"^(?:WARNING|ERROR) +- +(?P<what>.*)$", re.MULTILINE)
 _PAGE = re.compile(r"Doc file '(?P<page>[^']+)'")
 
@@ -40,6 +47,28 @@ def build(root: Path, *, strict: bool = True) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return root / SITE
+
+
+def serve(root: Path, port: int, *, notify: Callable[[str], None] = _log.info) -> None:
+    """Build, serve on 127.0.0.1, and build again when a page changes, until Ctrl-C.
+
+    A page with a mistake keeps the last good site up; `notify` gets the URL and every error.
+    """
+    build(root)
+    stop = threading.Event()
+    with serving(root / SITE, port) as url, suppress(KeyboardInterrupt):
+        notify(url)
+        watch(root, partial(_rebuild, root, notify), stop)
+
+
+def _rebuild(root: Path, notify: Callable[[str], None]) -> None:
+    begun = time.monotonic()
+    try:
+        build(root)
+    except BlumeOpsError as error:
+        notify(str(error))
+    else:
+        notify(f"built again in {time.monotonic() - begun:.1f} s")
 
 
 def _render(root: Path, into: Path, staged: staging.Staged, *, strict: bool) -> None:

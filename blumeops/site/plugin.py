@@ -11,8 +11,7 @@ from mkdocs.plugins import BasePlugin
 
 from blumeops.errors import BadInput
 from blumeops.site import staging
-
-WATCHED = ("docs", "runbooks", ".sandbox/records", ".sandbox/state.json", ".sandbox/preparing.json")
+from blumeops.site.serve import WATCHED
 
 
 class BlumeOpsPlugin(BasePlugin):
@@ -20,7 +19,7 @@ class BlumeOpsPlugin(BasePlugin):
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Stage, then let MkDocs read the staged folder and its navigation. A wrong page ends the build."""
-        root = Path(config.config_file_path).parent
+        self.root = root = Path(config.config_file_path).parent
         try:
             staged = staging.stage(root)
         except BadInput as error:
@@ -31,7 +30,7 @@ class BlumeOpsPlugin(BasePlugin):
 
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
         """Watch what people edit; the staged folder itself changes with every build and is not watched."""
-        root = Path.cwd()
+        root = self.root
         server.unwatch(str(root / staging.STAGED))
         for name in WATCHED:
             if (root / name).exists():

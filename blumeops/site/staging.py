@@ -204,7 +204,7 @@ def _stands_in(one: Page, folder: str) -> bool:
 def _listing(pages: list[Page], origin: Page) -> str:
     ordered = sorted(pages, key=lambda one: (one.order, one.title.casefold()))
     items = [_item(one, origin) for one in ordered]
-    return '<div class="grid cards" markdown="1">\n\n' + "\n".join(items) + "\n\n</div>"
+    return '<div class="grid cards" markdown="1">\n\n' + "\n\n".join(items) + "\n\n</div>"
 
 
 def _item(one: Page, origin: Page) -> str:

@@ -29,7 +29,7 @@
   };
 
   const banner = (text) => {
-    const state = document.getElementById("state");
+    const state = document.getElementById("homelab-state");
     let line = state.querySelector(".preparing");
     if (!line && text) {
       line = document.createElement("p");
@@ -47,7 +47,7 @@
       const { built } = await ask("built");
       if (shown !== null && built && built !== shown) return location.reload();
       shown = built;
-      if (!document.getElementById("state")) return;
+      if (!document.getElementById("homelab-state")) return;
       const state = await ask("state.json");
       Object.entries(state.layers).forEach(([layer, known]) => card(layer, known));
       banner(state.preparing);

@@ -7,16 +7,22 @@ homelab without a rebuild; `/built` says which build is shown, so that an open p
 from __future__ import annotations
 
 import json
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from blumeops.errors import BlumeOpsError
 from blumeops.site import home
-from blumeops.site.build import SITE
 
+SITE = "site"
+WATCHED = ("docs", "runbooks", "mkdocs.yml", ".sandbox/records")
+POLL_SECONDS = 0.5
 _SWAP_PATIENCE_SECONDS = 2.0
 
 
@@ -87,11 +93,49 @@ def _wait_for(site: Path) -> None:
         time.sleep(0.01)
 
 
-def server(root: Path, port: int, *, host: str = "127.0.0.1") -> ThreadingHTTPServer:
-    """A server of `root / site`, bound and ready; the caller runs `serve_forever()` and `shutdown()`.
+def server(root: Path, port: int) -> ThreadingHTTPServer:
+    """A server of `root / site` on the loopback, bound and ready; 0 takes a free port.
 
-    `port` 0 takes a free one: `server.server_port` names it. Raises `OSError` when the port is taken.
+    Raises `BlumeOpsError` when the port is taken.
     """
-    made = ThreadingHTTPServer((host, port), partial(_Handler, root=root))
+    try:
+        made = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, root=root))
+    except OSError as error:
+        what = f"port {port} cannot be used: {error.strerror}"
+        raise BlumeOpsError(what, where=f"127.0.0.1:{port}", hint="name another one with --port") from error
     made.daemon_threads = True
     return made
+
+
+@contextmanager
+def serving(site: Path, port: int) -> Iterator[str]:
+    """Serve a site folder (`ROOT/site`) while the context lasts; gives its URL. It may be rebuilt."""
+    made = server(site.parent, port)
+    thread = threading.Thread(target=made.serve_forever, name="site", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{made.server_port}/"
+    finally:
+        made.shutdown()
+        made.server_close()
+        thread.join()
+
+
+def watch(root: Path, rebuild: Callable[[], None], stop: threading.Event) -> None:
+    """Call `rebuild` when a page, a runbook or a record changed, until `stop` is set."""
+    seen = _marks(root)
+    while not stop.wait(POLL_SECONDS):
+        now = _marks(root)
+        if now != seen:
+            seen = now
+            rebuild()
+
+
+def _marks(root: Path) -> dict[Path, int]:
+    marks: dict[Path, int] = {}
+    for name in WATCHED:
+        path = root / name
+        for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
+            with suppress(OSError):
+                marks[file] = file.stat().st_mtime_ns
+    return marks
