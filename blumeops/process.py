@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from blumeops import leash
 from blumeops.errors import EngineError, EngineMissing
 
 GRACE_SECONDS = 5.0
+_DOCTOR = "`blumeops doctor` lists every prerequisite and its fix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     if leashed:
+        # The leash would start and then fail to find the program: look before.
+        _require(words[0], env, cwd)
         words = (*leash_words(), *words)
     try:
         process = subprocess.Popen(
@@ -74,21 +78,42 @@ def run(
             errors="replace",
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise EngineMissing(
-            f"{words[0]} is not installed", hint="`blumeops doctor` lists every prerequisite and its fix"
-        ) from error
+    except OSError as error:
+        raise _not_started(words[0], cwd, error) from error
     try:
         stdout, stderr = process.communicate(input, timeout=timeout)
     except subprocess.TimeoutExpired as error:
-        end_group(process.pid)
-        process.communicate()
-        raise EngineError(f"no answer within {timeout:.0f} s", where=" ".join(words[:3])) from error
+        _abandon(process)
+        raise EngineError(f"no answer within {timeout:g} s", where=" ".join(words[:3])) from error
     except BaseException:
-        end_group(process.pid)
-        process.wait()
+        _abandon(process)
         raise
     return Completed(words, process.returncode, stdout, stderr)
+
+
+def _abandon(process: subprocess.Popen[str]) -> None:
+    """End a process with its group, without waiting for a pipe that a daemon of it may still hold."""
+    end_group(process.pid)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+
+
+def _require(program: str, env: Mapping[str, str] | None, cwd: Path | None) -> None:
+    path = None if env is None else env.get("PATH", os.defpath)
+    place = str((cwd or Path()) / program) if "/" in program else program
+    if shutil.which(place, path=path) is None:
+        raise EngineMissing(f"{program} is not installed", hint=_DOCTOR)
+
+
+def _not_started(program: str, cwd: Path | None, error: OSError) -> EngineError:
+    if cwd is not None and not cwd.is_dir():
+        return EngineError("there is no such folder to run in", where=str(cwd))
+    if isinstance(error, FileNotFoundError):
+        return EngineMissing(f"{program} is not installed", hint=_DOCTOR)
+    return EngineError(f"cannot be run: {error.strerror}", where=program)
 
 
 def leash_words(*, nice: int = 0) -> tuple[str, ...]:
@@ -117,21 +142,53 @@ def start(
         )
 
 
+def attach(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None) -> int:
+    """Run a program in our terminal, with our input and output, and return its exit status.
+
+    Ctrl-C reaches both of us; the program is waited for, so that it can end in its own way.
+    """
+    try:
+        process = subprocess.Popen([str(word) for word in argv], env=dict(env), cwd=cwd)
+    except OSError as error:
+        raise _not_started(str(argv[0]), cwd, error) from error
+    try:
+        return process.wait()
+    except BaseException:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        raise
+
+
 def start_time(pid: int) -> int | None:
     """When a process started, in clock ticks since boot (proc(5), field 22); None if there is none.
 
     A zombie counts as gone. Together with the pid it names a process for good: pids are used again.
     """
+    fields = _stat(pid)
+    return None if not fields or fields[0] == "Z" else int(fields[19])
+
+
+def group(pid: int) -> tuple[int, ...]:
+    """The living processes of a process group, which may outlive the leader that gave it its number."""
+    others = (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return tuple(
+        other for other in others if (stat := _stat(other)) and stat[0] != "Z" and int(stat[2]) == pid
+    )
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the program's name: state, parent, group, …; empty if gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
+        return []
 
 
 def end_group(pid: int, *, grace: float = GRACE_SECONDS, first: signal.Signals = signal.SIGTERM) -> None:
-    """End a process and its session's group: first the polite signal, after `grace` seconds SIGKILL."""
+    """End a process group, leader or not: first the polite signal, after `grace` seconds SIGKILL."""
     for number, patience in ((first, grace), (signal.SIGKILL, grace)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, number)
@@ -139,6 +196,7 @@ def end_group(pid: int, *, grace: float = GRACE_SECONDS, first: signal.Signals =
         while time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            if start_time(pid) is None:
+            # Looking for the rest of the group reads all of /proc: only once the leader is gone.
+            if start_time(pid) is None and not group(pid):
                 return
             time.sleep(0.05)
