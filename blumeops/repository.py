@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,12 @@ GIT_TIMEOUT_SECONDS = 120.0
 _AUTHOR = {"GIT_AUTHOR_NAME": "BlumeOps", "GIT_AUTHOR_EMAIL": "blumeops@localhost"}
 _COMMITTER = {"GIT_COMMITTER_NAME": "BlumeOps", "GIT_COMMITTER_EMAIL": "blumeops@localhost"}
 _NEVER_ASK = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "LC_ALL": "C.UTF-8"}
+_OF_ANOTHER_REPOSITORY = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)  # fmt: skip
+"""Set in a Git hook; with them our commands would work on the repository of the hook, wherever they run."""
+_CREDENTIALS = re.compile(r"(https?://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +38,21 @@ class Repository:
 
     root: Path
 
-    def git(self, *words: str, check: bool = True) -> process.Completed:
+    def git(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> process.Completed:
         """Run one git command here; with `check`, raise `GitError` when it fails."""
-        env = {**os.environ, **_NEVER_ASK}
+        env = {**_environment(), **(env or {})}
         if not self._has_identity():
             env |= _AUTHOR | _COMMITTER
         done = process.run(["git", *words], cwd=self.root, env=env, timeout=GIT_TIMEOUT_SECONDS)
         if check and not done.ok:
-            said = done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}"
-            raise GitError(f"git {words[0]}: {said}", where=str(self.root), hint=_hint(said))
+            said = _masked(done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}")
+            raise GitError(f"git {_verb(words)}: {said}", where=str(self.root), hint=_hint(said))
         return done
 
     def _has_identity(self) -> bool:
-        done = process.run(["git", "config", "user.email"], cwd=self.root, timeout=GIT_TIMEOUT_SECONDS)
-        return done.ok or "GIT_AUTHOR_EMAIL" in os.environ
+        words = ["git", "config", "user.email"]
+        done = process.run(words, cwd=self.root, env=_environment(), timeout=GIT_TIMEOUT_SECONDS)
+        return done.ok or {"GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"} <= os.environ.keys()
 
     def head(self) -> str:
         """The full commit id of HEAD. Raises `GitError` when there is no commit yet."""
@@ -65,7 +73,8 @@ class Repository:
 
     def dirty_paths(self) -> tuple[str, ...]:
         """The paths under `homelab/` that differ from HEAD, untracked ones too."""
-        lines = self.git("status", "--porcelain", "-z", "--untracked-files=all", "--", DESIRED_STATE).stdout
+        how = ("--porcelain", "-z", "--untracked-files=all", "--no-renames")
+        lines = self.git("status", *how, "--", DESIRED_STATE).stdout
         return tuple(entry[3:] for entry in lines.split("\0") if len(entry) > 3)
 
     def desired(self) -> Desired:
@@ -99,11 +108,11 @@ class Repository:
         commit = self._present(revision, remote)
         folder = Path(tempfile.mkdtemp(prefix="blumeops-"))
         try:
-            archive = folder / "tree.tar"
-            self.git("archive", f"--output={archive}", commit, "--", DESIRED_STATE)
-            shutil.unpack_archive(archive, folder, filter="data")
-            archive.unlink()
-            yield Desired(folder / DESIRED_STATE, commit)
+            # A checkout and no archive: that leaves out what is marked export-ignore. Its index is its own.
+            (folder / "tree").mkdir()
+            words = (f"--work-tree={folder / 'tree'}", "checkout", "--quiet", commit, "--", DESIRED_STATE)
+            self.git(*words, env={"GIT_INDEX_FILE": str(folder / "index")})
+            yield Desired(folder / "tree" / DESIRED_STATE, commit)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -113,18 +122,20 @@ class Repository:
         except GitError:
             if remote is None:
                 raise
+        if revision.startswith("-"):
+            raise GitError(f"{revision!r} is not a revision", where=str(self.root))
         self.git("fetch", "--quiet", "--no-tags", "--end-of-options", remote.url, revision)
         return self.resolve(revision)
 
     def published(self, remote: GitRemote) -> str | None:
         """The commit that the remote's branch points at, or None when there is no such branch."""
-        done = self.git("ls-remote", "--exit-code", remote.url, f"refs/heads/{remote.branch}", check=False)
+        words = ("ls-remote", "--exit-code", "--end-of-options", remote.url, f"refs/heads/{remote.branch}")
+        done = self.git(*words, check=False)
         if done.returncode == 2:
             return None
         if not done.ok:
-            raise GitError(
-                done.stderr.strip(), where=remote.url, hint="is the remote there, and may you read it?"
-            )
+            hint = "is the remote there, and may you read it?"
+            raise GitError(_masked(done.stderr.strip()), where=_masked(remote.url), hint=hint)
         return done.stdout.split()[0]
 
     def publish(self, remote: GitRemote) -> None:
@@ -139,11 +150,14 @@ class Repository:
         if remote.publish is Publish.REFUSE:
             raise Diverged(
                 f"Argo CD reads {remote.branch} @ {(there or 'nothing')[:12]}, you are at {head[:12]}",
-                where=remote.url,
+                where=_masked(remote.url),
                 hint="`git push` (or `git pull --rebase` first), then plan again",
             )
         keep = [f"{self._present(there, remote)}:refs/blumeops/replaced/{there}"] if there else []
-        self.git("push", "--quiet", "--force", remote.url, f"{head}:refs/heads/{remote.branch}", *keep)
+        # The lease: what arrived there since we looked is not thrown away unseen.
+        branch = f"refs/heads/{remote.branch}"
+        how = ("--quiet", "--atomic", f"--force-with-lease={branch}:{there or ''}", "--end-of-options")
+        self.git("push", *how, remote.url, f"{head}:{branch}", *keep)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace one passage of a file under `homelab/`.
@@ -165,10 +179,10 @@ class Repository:
     def revert(self, revision: str) -> str:
         """`git revert` one commit or a range `A..B`, as one new commit; returns its id.
 
-        On a conflict the revert is aborted, the tree is as it was, and `RevertConflict` names the files.
+        It is made in a work tree of its own and taken over only when it is whole: a conflict
+        (`RevertConflict` names the files), a hook that says no, or a kill leaves everything as it was.
         """
         self.require_clean()
-        before = self.head()
         commits = self._range(revision)
         merges = [c for c in commits if len(self.git("rev-list", "--parents", "-n1", c).stdout.split()) > 2]
         if merges:
@@ -177,31 +191,45 @@ class Repository:
                 where=str(self.root),
                 hint="name the commits of the merged branch, as a range A..B",
             )
+        with self._aside() as aside:
+            try:
+                made = aside._reverted(revision, commits)
+            except GitError as error:
+                error.where = str(self.root)
+                raise
+            self.git("merge", "--quiet", "--ff-only", "--no-autostash", made)
+        return made
+
+    def _reverted(self, revision: str, commits: list[str]) -> str:
         done = self.git("revert", "--no-commit", *commits, check=False)
         if not done.ok:
-            conflicts = self.git("diff", "--name-only", "--diff-filter=U").stdout.split()
-            self.git("revert", "--abort", check=False)
-            self.git("reset", "--quiet", "--merge", before, check=False)
-            said = ", ".join(conflicts) or done.stderr.strip()
+            conflicts = self.git("diff", "--name-only", "-z", "--diff-filter=U").stdout.split("\0")
+            said = ", ".join(filter(None, conflicts)) or done.stderr.strip()
             raise RevertConflict(
                 f"reverting {revision} conflicts in {said}",
-                where=str(self.root),
                 hint="the repository is as it was; revert the newer commits on these files first",
             )
         if self.git("diff", "--cached", "--quiet", check=False).ok:
-            self.git("revert", "--quit", check=False)
-            raise GitError(
-                f"reverting {revision} changes nothing: it is undone already", where=str(self.root)
-            )
+            raise GitError(f"reverting {revision} changes nothing: it is undone already")
         self.git("commit", "--quiet", "-m", self._revert_message(commits))
-        self.git("revert", "--quit", check=False)
         return self.head()
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[Repository]:
+        """A second work tree of this repository, at HEAD, that lives as long as the context."""
+        folder = Path(tempfile.mkdtemp(prefix="blumeops-"))
+        try:
+            self.git("worktree", "add", "--quiet", "--detach", str(folder / "tree"))
+            yield Repository(folder / "tree")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.git("worktree", "prune", check=False)
 
     def _range(self, revision: str) -> list[str]:
         if revision.startswith("-"):
             raise GitError(f"{revision!r} is not a revision", where=str(self.root))
         if ".." in revision:
-            commits = self.git("rev-list", "--end-of-options", revision).stdout.split()
+            commits = self.git("rev-list", "--topo-order", "--end-of-options", revision).stdout.split()
             if not commits:
                 raise GitError(f"the range {revision} is empty", where=str(self.root))
             return commits
@@ -232,15 +260,28 @@ def clone(source: Path, destination: Path) -> Repository:
         shutil.rmtree(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     head = Repository(source).head()
-    env = {**os.environ, **_NEVER_ASK}
     process.run(
         ["git", "clone", "--quiet", "--no-checkout", "--local", "--no-tags", source, destination],
-        env=env,
+        env=_environment(),
         timeout=GIT_TIMEOUT_SECONDS,
     ).check()
     copy = Repository(destination)
     copy.git("checkout", "--quiet", "-B", "main", head)
     return copy
+
+
+def _environment() -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
+    return {**ours, **_NEVER_ASK}
+
+
+def _verb(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
+
+
+def _masked(text: str) -> str:
+    """The text without the credentials that people put into URLs of remotes."""
+    return _CREDENTIALS.sub(r"\1[secret]@", text)
 
 
 def _hint(said: str) -> str:
