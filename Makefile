@@ -10,6 +10,8 @@ export UV_CACHE_DIR ?= $(CACHE)/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
+# Empty means: do write bytecode, once, for what is imported. Compiling all of it here would take longer.
+export PYTHONDONTWRITEBYTECODE :=
 
 SYNC = .venv/bin/uv sync --quiet --frozen --inexact --all-extras
 
@@ -39,7 +41,7 @@ docs: setup
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir \
 	  --require-hashes --only-binary :all: --requirement .ci/uv.txt
 	@$(SYNC) --no-dev --group build --no-install-project
-	@$(SYNC) --no-dev --group build --no-build-isolation --compile-bytecode
+	@$(SYNC) --no-dev --group build --no-build-isolation
 	@touch $@
 
 .venv/.ready-to-test: .venv/.ready
