@@ -210,8 +210,8 @@ def _outcome(change: Change, syncs: Mapping[str, Progress], left: set[str]) -> O
         return Outcome.DONE
     if sync is None:
         return Outcome.NOT_STARTED
-    said = sync.resources.get(key)
-    return Outcome.FAILED if said is not None or sync.stage is Stage.DONE else Outcome.NOT_STARTED
+    tried = key in sync.resources or sync.stage is Stage.DONE or change.action is Action.REPLACE
+    return Outcome.FAILED if tried else Outcome.NOT_STARTED
 
 
 def _problems(

@@ -83,10 +83,12 @@ class Api:
 
     def _discover(self, api_version: str) -> dict[str, Kind]:
         prefix = "/apis/" if "/" in api_version else "/api/"
-        found = self.get(prefix + api_version)
+        status, found = self._request("GET", prefix + api_version)
+        # An unknown group is answered with a plain page, not with an object that says NotFound.
+        found = {} if status == 404 else self._accepted(status, found, api_version)
         return {
             str(resource["kind"]): Kind(api_version, resource["name"], resource["namespaced"])
-            for resource in (found or {}).get("resources", [])
+            for resource in found.get("resources", [])
             if "/" not in resource["name"]
         }
 
@@ -98,7 +100,7 @@ class Api:
     def get(self, path: str) -> dict | None:
         """Read one object or list; None only when the server says that it is not there."""
         status, answer = self._request("GET", path)
-        if status == 404:
+        if status == 404 and answer.get("reason") == "NotFound":
             return None
         return self._accepted(status, answer, path)
 
@@ -154,6 +156,8 @@ class Api:
             return answer.status, json.loads(answer.data or b"{}")
         except ValueError as error:
             head = answer.data[:80].decode(errors="replace")
+            if answer.status >= 400:
+                return answer.status, {"message": head}
             raise UnknownAnswer(
                 f"status {answer.status} with a body that is not JSON: {head!r}", where=self.server
             ) from error
@@ -169,11 +173,8 @@ class Api:
             case 400 | 404 | 409 | 422:
                 fields = tuple(str(cause["field"]) for cause in causes if cause.get("field"))
                 raise Refused(said, where=path, fields=fields)
-            case 500 if "typed patch" in said:
-                # A value of the wrong type in a server-side apply is answered as an internal error.
-                raise Refused(said, where=path)
             case _:
-                raise Unreachable(f"status {status}: {said}", where=self.server, hint="try again")
+                raise Unreachable(said, where=f"{self.server}: status {status}", hint="try again")
 
 
 def _connect(cluster: Cluster) -> ApiClient:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from blumeops.errors import BadInput, Problem
+from blumeops.errors import BadInput, Problem, Unreachable
 from blumeops.layer import Desired
 from blumeops.layers import argocd_yaml
-from blumeops.layers.argocd_api import APPLICATION, Api, Key, Kind, Refused
+from blumeops.layers.argocd_api import APPLICATION, ARGOCD, Api, Key, Kind, Refused
 from blumeops.layers.argocd_diff import TRACKING, diff, essence, fingerprint
-from blumeops.layers.argocd_render import App, Rendered
+from blumeops.layers.argocd_render import KUSTOMIZATION_FILES, App, Rendered
 from blumeops.plan import Action, Change
 
 ROOT_MANAGER = "blumeops"
@@ -133,7 +133,7 @@ class Comparer:
             if live is None:
                 self._would_create(kind, manifest, namespace)
                 return Compared(app, key, Change(Action.CREATE, address(app, key), diff(None, manifest)))
-            after = self.api.apply(path, manifest, dry_run=True, **options)
+            after = self._would_apply(kind, manifest, namespace, **options)
         except Refused as refused:
             if live is not None and self._fine_as_a_new_one(kind, manifest, namespace):
                 return _replace(app, key, live, manifest, refused)
@@ -148,14 +148,29 @@ class Comparer:
         if kind.namespaced and namespace and not self.namespaces.get(namespace, True):
             manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": "default"}}
             namespace = "default"
-        self.api.apply(kind.path(namespace, manifest["metadata"]["name"]), manifest, dry_run=True)
+        self._would_apply(kind, manifest, namespace)
+
+    def _would_apply(self, kind: Kind, manifest: Mapping, namespace: str, manager: str = ARGOCD) -> dict:
+        """A server-side apply in a dry run. Raises `Refused` for a bad manifest, in the clearest words.
+
+        The server answers some values of a wrong type as its own failure (500). Whether the manifest is to
+        blame shows when it is sent as a new object: then the same server calls it bad.
+        """
+        path = kind.path(namespace, manifest["metadata"]["name"])
+        try:
+            return self.api.apply(path, manifest, manager=manager, dry_run=True)
+        except Unreachable as failed:
+            try:
+                self.api.would_create(kind.path(namespace), _renamed(manifest))
+            except Refused as refused:
+                # Only the first answer names the field, when it does.
+                raise Refused(failed.what if _field_in(failed.what) else refused.what, where=path) from failed
+            raise
 
     def _fine_as_a_new_one(self, kind: Kind, manifest: Mapping, namespace: str) -> bool:
         """Whether only the change is impossible (an immutable field), not the manifest itself."""
-        name = f"{manifest['metadata']['name'][:40]}-as-a-new-one"
-        renamed = {**manifest, "metadata": {**manifest["metadata"], "name": name}}
         try:
-            self.api.would_create(kind.path(namespace), renamed)
+            self.api.would_create(kind.path(namespace), _renamed(manifest))
         except Refused:
             return False
         return True
@@ -163,10 +178,10 @@ class Comparer:
     def _problem(self, app: str, key: Key, one: Rendered, said: str, fields: tuple[str, ...]) -> Compared:
         line, path = one.line, self.desired.folder.parent / one.path
         named = fields[0] if fields else _field_in(said)
+        if path.is_file() and path.name not in KUSTOMIZATION_FILES:
+            line = argocd_yaml.line_of(path, key.kind, key.name, named) or line
         if key.kind == "Secret":
             said = "the API server refuses it (its words could quote the value, and are not shown)"
-        if named and path.is_file():
-            line = argocd_yaml.line_of(path, key.kind, key.name, named) or line
         what = f"{address(app, key)}: {named + ': ' if named and named not in said else ''}{said}"
         return Compared(app, key, problem=Problem(what, one.path, line))
 
@@ -225,6 +240,12 @@ def _replace(app: str, key: Key, live: Mapping, manifest: Mapping, refused: Refu
     how = f"# To replace it: `kubectl delete` it, then apply.\n{diff(live, manifest)}"
     change = Change(Action.REPLACE, address(app, key), f"{why}\n{how}")
     return Compared(app, key, change, fingerprint(essence(live)))
+
+
+def _renamed(manifest: Mapping) -> dict:
+    """The manifest under a name that no live object has."""
+    name = f"{manifest['metadata']['name'][:40]}-as-a-new-one"
+    return {**manifest, "metadata": {**manifest["metadata"], "name": name}}
 
 
 def _tracked(manifest: Mapping, app: str, key: Key, namespace: str) -> dict:

@@ -96,9 +96,11 @@ def _nodes(node: yaml.Node, budget: list[int] | None = None) -> Iterator[yaml.No
 
 
 def line_of(path: Path, kind: str, name: str, field: str) -> int:
-    """The line of a field (`spec.containers[0].image`) of an object in a file; 0 when it is not there.
+    """The line of an object's field in a file; 0 when the object is not there.
 
-    A field that only a generator or a patch makes has no line of its own: then the closest parent counts.
+    Fields are named as the API server names them: `spec.containers[0].image`, or in a server-side apply
+    `.spec.containers[name="web"].image`. A field that only a generator or a patch makes has no line of its own:
+    then the closest parent counts.
     """
     for node in yaml.compose_all(path.read_text(encoding="utf-8"), _Loader):
         if not isinstance(node, yaml.MappingNode):
@@ -106,8 +108,20 @@ def line_of(path: Path, kind: str, name: str, field: str) -> int:
         top = {key.value: value for key, value in node.value}
         metadata = dict((k.value, v.value) for k, v in getattr(top.get("metadata"), "value", []))
         if (getattr(top.get("kind"), "value", ""), metadata.get("name")) == (kind, name):
-            return _descend(node, re.findall(r"[^.\[\]]+", field))
+            return _descend(node, re.findall(r"(?<=\[)[^\]]*|[^.\[\]]+", field))
     return 0
+
+
+def _item(node: yaml.SequenceNode, step: str) -> yaml.Node | None:
+    """An item by its index or, as a server-side apply names it, by a key (`name="web"`)."""
+    if step.isdigit():
+        return node.value[int(step)] if int(step) < len(node.value) else None
+    key, _, value = step.split(",")[0].partition("=")
+    for item in node.value:
+        pairs = {k.value: v.value for k, v in item.value} if isinstance(item, yaml.MappingNode) else {}
+        if pairs.get(key) == value.strip('"'):
+            return item
+    return None
 
 
 def _descend(node: yaml.Node, steps: list[str]) -> int:
@@ -119,8 +133,8 @@ def _descend(node: yaml.Node, steps: list[str]) -> int:
                 break
             key, node = pairs[step]
             line = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-            node = node.value[int(step)]
+        elif isinstance(node, yaml.SequenceNode) and (item := _item(node, step)) is not None:
+            node = item
             line = node.start_mark.line + 1
         else:
             break
