@@ -41,7 +41,7 @@ def gone(pid: int) -> bool:
 
 
 def test_a_timeout_ends_children_and_grandchildren(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="no answer within 0.5 s"):
+    with pytest.raises(EngineError, match=r"no answer within 0\.5 s"):
         process.run(["sh", "-c", FAMILY.format(folder=tmp_path)], timeout=0.5)
     assert gone(written_pid(tmp_path / "child"))
     assert gone(written_pid(tmp_path / "grandchild"))
@@ -170,10 +170,11 @@ def test_a_name_with_brackets_and_spaces_does_not_confuse_the_start_time(tmp_pat
 
 def test_a_daemon_outlives_the_one_who_started_it(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "daemon.log"
-    code = (
-        "import os, pathlib; from blumeops import process;"
-        f"process.start(['sh', '-c', 'echo $$; exec sleep 600'], env=dict(os.environ), log=pathlib.Path({str(log)!r}))"
-    )
+    code = f"""
+import os, pathlib
+from blumeops import process
+process.start(["sh", "-c", "echo $$; exec sleep 600"], env=dict(os.environ), log=pathlib.Path({str(log)!r}))
+"""
     subprocess.run([sys.executable, "-c", code], check=True)
     pid = written_pid(log)
     try:

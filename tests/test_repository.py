@@ -81,7 +81,7 @@ def test_tracked_staged_untracked_deleted_and_renamed_files_are_dirty(repo: Repo
     git(repo.root, "mv", "homelab/other", "homelab/renamed")
     expected = {"file", "new here", "third", "other", "renamed"}
     assert set(repo.dirty_paths()) == {f"homelab/{name}" for name in expected}
-    with pytest.raises(DirtyTree, match="not committed: .*homelab/file"):
+    with pytest.raises(DirtyTree, match=r"not committed: .*homelab/file"):
         repo.require_clean()
     assert repo.desired().revision == repo.head() + "+dirty" and repo.desired().dirty
 
@@ -406,12 +406,12 @@ def test_a_lock_that_a_killed_git_left_is_named_with_the_way_out(repo: Repositor
     change(repo, "two\n")
     (repo.root / ".git/index.lock").touch()
     head = repo.head()
-    with pytest.raises(GitError, match="index.lock") as caught:
+    with pytest.raises(GitError, match=r"index\.lock") as caught:
         repo.revert("HEAD")
     assert "remove the named lock file" in caught.value.hint
     assert repo.head() == head
     (repo.root / "homelab/file").write_text("three\n")
-    with pytest.raises(GitError, match="index.lock"):
+    with pytest.raises(GitError, match=r"index\.lock"):
         repo.commit("edit")
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blumeops import process
-from blumeops.errors import BlumeOpsError
+from blumeops.errors import BadInput, BlumeOpsError, Problem
 
 HOSTS = ("indri", "sifaka")
 LAPTOP = "gilbert"
@@ -82,17 +83,34 @@ def layout(root: Path) -> Layout:
     """The layout of a checkout's sandbox: the recorded one, or one that is free on this machine now."""
     root = root.resolve()
     path = root / ".sandbox" / "layout.json"
-    if path.exists():
+    return _kept(root, path) if path.exists() else _choose(root)
+
+
+def _kept(root: Path, path: Path) -> Layout:
+    try:
         values = json.loads(path.read_text())
-        return Layout(root, values["key"], values["subnet"], values["first_port"])
-    return _choose(root)
+        kept = Layout(root, values["key"], values["subnet"], values["first_port"])
+        _ = kept.network
+    except (ValueError, KeyError, TypeError) as error:
+        hint = f"`blumeops down` cannot know its names any more; end what runs, then remove {path.parent}"
+        raise BadInput([Problem("this is not a sandbox's layout", str(path), hint=hint)]) from error
+    if (home := values.get("root", str(root))) != str(root):
+        # A copied checkout: ending "its" processes would end those of the checkout it was copied from.
+        raise BlumeOpsError(
+            f"this sandbox belongs to the checkout {home}",
+            where=str(path.parent),
+            hint=f"remove {path.parent}; the next start makes one for this checkout",
+        )
+    return kept
 
 
 def keep(chosen: Layout) -> None:
     """Record a layout, so that the next start uses the same names."""
     chosen.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    values = {key: value for key, value in asdict(chosen).items() if key != "root"}
-    (chosen.folder / "layout.json").write_text(json.dumps(values, indent=2) + "\n")
+    values = {**asdict(chosen), "root": str(chosen.root)}
+    draft = chosen.folder / f".layout.json.{os.getpid()}"
+    draft.write_text(json.dumps(values, indent=2) + "\n")
+    draft.replace(chosen.folder / "layout.json")
 
 
 def _choose(root: Path) -> Layout:
@@ -107,7 +125,11 @@ def _choose(root: Path) -> Layout:
     slots = (LAST_PORT - FIRST_PORT) // len(PORTS)
     begin = int.from_bytes(digest[6:8]) % slots
     firsts = (FIRST_PORT + ((begin + n) % slots) * len(PORTS) for n in range(slots))
-    first = next(port for port in firsts if all(_free(port + n) for n in range(len(PORTS))))
+    first = next((port for port in firsts if all(_free(port + n) for n in range(len(PORTS)))), None)
+    if first is None:
+        raise BlumeOpsError(
+            f"no {len(PORTS)} free ports in a row from {FIRST_PORT} to {LAST_PORT}", hint="`ss -ltnp`"
+        )
     return Layout(root, key, str(subnet), first)
 
 

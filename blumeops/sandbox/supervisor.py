@@ -7,6 +7,7 @@ process for good, so a pid that was used again by a stranger is never signalled.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -14,19 +15,21 @@ import socket
 import ssl
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from blumeops import process
 from blumeops.errors import BlumeOpsError, EngineError, Interrupted
 from blumeops.layer import Notify
 from blumeops.sandbox.component import Component, Exits, Http, Part, Probe, Step, Tcp
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 POLL_SECONDS = 0.05
 LOG_LINES = 12
@@ -62,6 +65,9 @@ class Supervisor:
                     for part in [p for p in waiting if ready.issuperset(p.after)]:
                         waiting.remove(part)
                         running[pool.submit(self._bring_up, part, notify, stop)] = part
+                    if not running:
+                        names = ", ".join(part.name for part in waiting)
+                        raise ValueError(f"a circle: each of {names} comes after another of them")
                     done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
                     for future in done:
                         part = running.pop(future)
@@ -86,13 +92,14 @@ class Supervisor:
                 if self.life(part.name) is Life.RUNNING:
                     self._wait(part, stop)
                     return
-                self._launch(part)
-                self._wait(part, stop)
+                self.end(part.name)  # what a crashed one left behind
+                started = self._launch(part)
+                self._wait(part, stop, started)
             case _:
                 assert_never(part)
         notify(f"{part.name}: ready after {time.monotonic() - begun:.1f} s")
 
-    def _launch(self, component: Component) -> None:
+    def _launch(self, component: Component) -> Popen[bytes]:
         for port in component.ports:
             if holder := port_holder(port):
                 raise BlumeOpsError(
@@ -106,31 +113,33 @@ class Supervisor:
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
         started = process.start(component.argv, env={**os.environ, **component.env}, log=log)
-        note = {"pid": started.pid, "started": process.start_time(started.pid), "argv": component.argv[0]}
-        self._note(component.name).parent.mkdir(parents=True, exist_ok=True)
-        self._note(component.name).write_text(json.dumps({**note, "signal": component.stop_signal}))
+        # A process that has ended already has no start time; 0 is that of none, so it counts as crashed.
+        born = process.start_time(started.pid) or 0
+        note = {"pid": started.pid, "started": born, "argv": component.argv[0]}
+        write_private(self._note(component.name), json.dumps({**note, "signal": component.stop_signal}))
+        return started
 
-    def _wait(self, component: Component, stop: threading.Event) -> None:
+    def _wait(self, component: Component, stop: threading.Event, started: Popen[bytes] | None = None) -> None:
         deadline = time.monotonic() + component.patience
         while True:
-            lives = self.life(component.name) is Life.RUNNING
-            if isinstance(component.ready, Exits):
-                if not lives:
+            answered = not isinstance(component.ready, Exits) and answers(component.ready)
+            if self.life(component.name) is not Life.RUNNING:
+                # Also when something answers: then a stranger sits on the port, and ours is dead.
+                if isinstance(component.ready, Exits) and (started is None or started.wait() == 0):
                     return
-            elif answers(component.ready):
-                return
-            elif not lives:
                 raise EngineError(
                     f"crashed while starting; last lines of its log:\n{self.last_lines(component.name)}",
                     where=component.name,
                     hint=f"the whole log is {self.log(component.name)}",
                 )
+            if answered:
+                return
             if stop.is_set():
                 raise Interrupted("stopped while starting", where=component.name)
             if time.monotonic() > deadline:
                 raise EngineError(
-                    f"not ready after {component.patience:.0f} s ({component.ready}); last lines of its log:\n"
-                    f"{self.last_lines(component.name)}",
+                    f"not ready after {component.patience:g} s ({component.ready}); "
+                    f"last lines of its log:\n{self.last_lines(component.name)}",
                     where=component.name,
                     hint=f"the whole log is {self.log(component.name)}",
                 )
@@ -150,9 +159,15 @@ class Supervisor:
                     assert_never(part)
 
     def end(self, name: str) -> bool:
-        """End one component's process group; True when there was one to end."""
+        """End one component's process group, even one whose leader died; True when there was one to end.
+
+        While a group has members the kernel gives its number to no other process, so it is still ours unless
+        a stranger's process has that number by now.
+        """
         note = self._read(name)
-        lives = note is not None and process.start_time(note["pid"]) == note["started"]
+        born = process.start_time(note["pid"]) if note else None
+        ours = note is not None and (born == note["started"] or born is None)
+        lives = note is not None and ours and (born is not None or bool(process.group(note["pid"])))
         if note is not None and lives:
             process.end_group(note["pid"], first=signal.Signals(note.get("signal", signal.SIGTERM)))
         self._note(name).unlink(missing_ok=True)
@@ -191,8 +206,8 @@ class Supervisor:
     def _read(self, name: str) -> dict | None:
         try:
             note = json.loads(self._note(name).read_text())
-            return note if isinstance(note.get("pid"), int) else None
-        except (OSError, ValueError, AttributeError):
+            return note if isinstance(note["pid"], int) and isinstance(note["started"], int) else None
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
@@ -234,14 +249,14 @@ def _tcp(probe: Tcp) -> bool:
 
 
 def _http(probe: Http) -> bool:
-    context = ssl.create_default_context(cafile=str(probe.ca)) if probe.ca else None
-    direct = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), *([urllib.request.HTTPSHandler(context=context)] if context else [])
-    )
     try:
+        # The authority's file may be one that the component itself writes, a moment after it has started.
+        context = ssl.create_default_context(cafile=str(probe.ca)) if probe.ca else None
+        trusting = [urllib.request.HTTPSHandler(context=context)] if context else []
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), *trusting)
         with direct.open(probe.url, timeout=2.0) as response:
             return response.status == 200
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):
         return False
 
 
