@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import threading
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blumeops import leash, process
+from blumeops import process
 from blumeops.errors import EngineError, EngineMissing, Interrupted
 from blumeops.sandbox.engines_pinned import GO_VERSION
 
@@ -95,8 +94,12 @@ class Go:
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        holder = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(NICE)]
-        started = process.start([*holder, self.program, *arguments], env=self.environment, log=log, cwd=cwd)
+        started = process.start(
+            [*process.leash_words(nice=NICE), self.program, *arguments],
+            env=self.environment,
+            log=log,
+            cwd=cwd,
+        )
         try:
             while (code := started.poll()) is None:
                 if stop.is_set():
