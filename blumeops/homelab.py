@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from blumeops import journal, repository
+from blumeops import applying, journal, repository
 from blumeops import target as targets
 from blumeops.errors import BlumeOpsError, GitError, Unreachable
 from blumeops.journal import Journal
 from blumeops.layer import Desired, Layer, Notify
-from blumeops.plan import Answer, Outcome, Plan, Report, Result, State, Status
+from blumeops.layers import FACTORIES, Factory
+from blumeops.plan import Answer, Plan, Report, State, Status
 from blumeops.repository import Repository
 from blumeops.target import SANDBOX, Target
 
-LAYERS = ("tailnet", "hosts", "cluster")
+LAYERS = tuple(FACTORIES)
 """The layers' names, in the order in which they are applied."""
 
 FOLDERS = {"tailnet": "pulumi", "hosts": "ansible", "cluster": "argocd"}
@@ -43,6 +44,7 @@ class Homelab:
 
     repository: Repository
     target: Target
+    factories: Mapping[str, Factory] = field(default_factory=lambda: FACTORIES, repr=False)
 
     @classmethod
     def open(cls, *, target: str = SANDBOX, root: Path | None = None) -> Homelab:
@@ -53,7 +55,7 @@ class Homelab:
     def clone(self, name: str) -> Homelab:
         """The same target with a fresh clone of the repository, whose commits never touch yours."""
         folder = self.target.state / "clones" / name
-        return Homelab(repository.clone(self.repository.root, folder), self.target)
+        return replace(self, repository=repository.clone(self.repository.root, folder))
 
     @property
     def root(self) -> Path:
@@ -63,24 +65,8 @@ class Homelab:
     def layers(self, names: Sequence[str] = ()) -> tuple[Layer, ...]:
         """The layers that this target has, in order; only the named ones if any are named."""
         wanted = _known(names)
-        return tuple(
-            layer for layer in (self._layer(name) for name in LAYERS if name in wanted) if layer is not None
-        )
-
-    def _layer(self, name: str) -> Layer | None:
-        if name == "tailnet" and self.target.tailnet is not None:
-            from blumeops.layers.pulumi import PulumiLayer
-
-            return PulumiLayer(self.target)
-        if name == "hosts" and self.target.hosts is not None:
-            from blumeops.layers.ansible import AnsibleLayer
-
-            return AnsibleLayer(self.target)
-        if name == "cluster" and self.target.cluster is not None:
-            from blumeops.layers.argocd import ArgocdLayer
-
-            return ArgocdLayer(self.target)
-        return None
+        made = (self.factories[name](self.target) for name in LAYERS if name in wanted)
+        return tuple(layer for layer in made if layer is not None)
 
     def plan(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
         """Compare what Git says with what is, in every layer at once. Changes nothing."""
@@ -149,7 +135,7 @@ class Homelab:
             return Report(verb, self.target.name, tuple(pool.map(ask, wanted)))
 
     def _present(self, name: str) -> Layer:
-        layer = self._layer(name)
+        layer = self.factories[name](self.target)
         if layer is None:
             reason = self.target.missing.get(name, f"target {self.target.name!r} has no {name} layer")
             raise Unreachable(reason, retryable=False)
@@ -162,7 +148,8 @@ class Homelab:
 
         Raises `DirtyTree` or `Diverged` when Git is not ready, `Locked` when another run is on, `StalePlan`
         when something moved since the plan. When any layer's plan is an error, nothing is applied at all. A
-        layer that is unknown stays as it is, and the report's exit code is 4.
+        layer that is unknown stays as it is, and the report's exit code is 4. A layer that fails stops the
+        later ones; the report says what became of each change.
         """
         with journal.lock(self.target.state / "apply.lock", f"apply to {self.target.name}"):
             return self._apply(plans or self.plan(names, notify=notify), notify, "apply")
@@ -171,6 +158,7 @@ class Homelab:
         self.repository.require_clean()
         _refuse_errors(plans)
         desired = self.repository.desired()
+        applying.require_current(plans, desired)
         record = Journal(self.target.state / "journal")
         record.begin(verb, desired.revision)
         for plan in plans.answers:
@@ -180,7 +168,7 @@ class Homelab:
         try:
             if self.target.cluster is not None and any(a.layer == "cluster" for a in plans.answers):
                 self.repository.publish(self.target.git)
-            answers = tuple(self._each(plans, desired, record, notify))
+            answers = tuple(applying.in_order(plans, desired, record, notify, self._present))
             report = Report(verb, self.target.name, answers)
             outcome = "done" if report.exit_code == 0 else f"exit {report.exit_code}"
             return report
@@ -189,34 +177,6 @@ class Homelab:
             raise
         finally:
             record.end(outcome)
-
-    def _each(self, plans: Report, desired: Desired, record: Journal, notify: Notify) -> Iterator[Answer]:
-        failed = ""
-        for plan in plans.answers:
-            if not isinstance(plan, Plan):
-                yield plan
-                continue
-            if failed:
-                outcomes = (Outcome.NOT_STARTED,) * len(plan.changes)
-                yield Result(
-                    plan.layer, desired.revision, plan.changes, outcomes, f"not started: {failed} failed"
-                )
-                continue
-            record.begun(plan)
-            notify(f"{plan.layer}: applying")
-            result = self._apply_layer(plan, desired, notify)
-            record.ended(result)
-            notify(str(result))
-            failed = "" if result.succeeded else plan.layer
-            yield result
-
-    def _apply_layer(self, plan: Plan, desired: Desired, notify: Notify) -> Result:
-        layer = self._present(plan.layer)
-        if not plan.changes and layer.recorded() == desired.revision:
-            return Result(plan.layer, desired.revision)
-        begun = time.monotonic()
-        result = layer.apply(plan, desired, notify)
-        return replace(result, seconds=round(time.monotonic() - begun, 1))
 
     @contextmanager
     def reverted(self, revision: str) -> Iterator[str]:

@@ -2,7 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from blumeops.layer import Layer
 from blumeops.target import Target
+
+Factory = Callable[[Target], Layer | None]
+"""Makes a target's layer; None when the layer is not part of that target."""
+
+
+def tailnet(target: Target) -> Layer | None:
+    """The tailnet, by Pulumi."""
+    if target.tailnet is None:
+        return None
+    from blumeops.layers.pulumi import PulumiLayer
+
+    return PulumiLayer(target)
+
+
+def hosts(target: Target) -> Layer | None:
+    """The hosts, by Ansible."""
+    if target.hosts is None:
+        return None
+    from blumeops.layers.ansible import AnsibleLayer
+
+    return AnsibleLayer(target)
+
+
+def cluster(target: Target) -> Layer | None:
+    """The cluster, by Argo CD."""
+    if target.cluster is None:
+        return None
+    from blumeops.layers.argocd import ArgocdLayer
+
+    return ArgocdLayer(target)
+
+
+FACTORIES: Mapping[str, Factory] = {"tailnet": tailnet, "hosts": hosts, "cluster": cluster}
+"""The three layers, in the order in which they are applied."""
 
 
 def environment(target: Target) -> dict[str, str]:
