@@ -81,7 +81,8 @@ def state_html(root: Path, runbooks: Mapping[str, tuple[str, str]]) -> str:
     layers = "".join(_layer_card(layer, state) for layer, state in layer_states(root).items())
     runs = "".join(_run_line(root, stem, *where) for stem, where in runbooks.items())
     listed = f'<ul class="runs">{runs}</ul>' if runs else ""
-    return f'<div class="state" id="homelab-state">{banner}<div class="state-layers">{layers}</div>{listed}</div>'
+    inside = f'{banner}<div class="state-layers">{layers}</div>{listed}'
+    return f'<div class="state" id="homelab-state">{inside}</div>'
 
 
 def _layer_card(layer: str, known: LayerState) -> str:

@@ -1,0 +1,86 @@
+"""Which page a link means, and what is never touched; one file in `cases/` for each rule, named after it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from blumeops.site import markdown, wikilinks
+from blumeops.site.vault import Vault, loose, page, vault
+from tests.site.conftest import VAULT
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.md"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_case(case: Path, index: Vault) -> None:
+    """Each file holds a page's text, a line of four dashes, and what becomes of it; `!` begins a problem."""
+    given, expected = case.read_text().split("\n----\n")
+    here = page("reference/here.md", "docs/reference/here.md", given)
+    done = wikilinks.rewrite(here, vault([*index.pages.values(), here], index.files))
+    said = "\n".join(str(problem) for problem in done.problems)
+    found = re.sub(r"^docs/reference/here\.md:", "! ", said, flags=re.MULTILINE) if said else done.text
+    assert found == expected.rstrip("\n")
+
+
+def test_a_name_is_found_however_it_is_composed(index: Vault) -> None:
+    """Unicode has two ways to write é; both name the same page."""
+    cafe = page("cafe\u0301.md", "docs/cafe\u0301.md", "# x")
+    found = vault([cafe]).resolve("caf\u00e9", origin="index.md")
+    assert found is cafe
+
+
+def test_a_nul_in_a_name_is_only_a_name_that_is_not_there(index: Vault) -> None:
+    """No name is ever opened as a file: it is looked up in the index."""
+    here = page("here.md", "docs/here.md", "[[indri\0]] [[\0/etc/passwd]]")
+    assert len(wikilinks.rewrite(here, index).problems) == 2
+
+
+def test_every_link_that_roamlinks_resolves_goes_to_the_same_page(index: Vault) -> None:
+    """The plugin is the baseline: where it finds a page that exists, ours finds the same.
+
+    Names that several files have are left out: the plugin takes whichever the disk lists last.
+    """
+    from mkdocs_roamlinks_plugin.plugin import ROAMLINK_RE, RoamLinkReplacer
+
+    files = Counter(loose(Path(path).stem) for path in index.pages)
+    replace = RoamLinkReplacer(str(VAULT / "docs"), "reference/here.md")
+    compared = 0
+    for case in CASES:
+        text = case.read_text().split("\n----\n")[0]
+        for link in wikilinks.find(text):
+            written = text[link.start : link.end]
+            target = re.search(r"\]\(<([^#>]+\.md)", re.sub(ROAMLINK_RE, replace, written))
+            theirs = posixpath.normpath(f"reference/{target[1]}") if target else ""
+            if theirs not in index.pages or files[loose(link.target)] > 1:
+                continue
+            ours = index.resolve(link.target, origin="reference/here.md")
+            assert ours is index.pages[theirs], written
+            compared += 1
+    assert compared >= 25
+
+
+@pytest.mark.parametrize("text", [
+    "A `code_word` and *its* [link](x.md)", "Häfen -- und Café", "1. A_b __bold__ c\\_d", "a_b_ _c_ **d**e",
+    "What? Yes & no < maybe", "Trailing hashes ##", "`a` | `b`", "x {#own-id}",
+    "emphasis *with `code`* inside",
+    "ends with a colon:", "Ünïcode ß ﬁ", "2 * 3 * 4", "<b>bold</b> text",
+    "it's \"quoted\"", "a -- b --- c", "!",
+])  # fmt: skip
+def test_anchors_equal_those_of_the_site(text: str) -> None:
+    """A heading's anchor is computed before the site exists; Python-Markdown must give the same one."""
+    from markdown import Markdown
+    from markdown.extensions.toc import slugify_unicode
+
+    source = f"# One\n\n## {text}\n\n## {text}\n\n## One\n"
+    rendered = Markdown(
+        extensions=["attr_list", "toc", "pymdownx.superfences"],
+        extension_configs={"toc": {"slugify": slugify_unicode}},
+    ).convert(source)
+    theirs = re.findall(r'<h\d id="([^"]*)"', rendered)
+    ours = [heading.slug for heading in markdown.headings(source)]
+    assert ours == theirs
