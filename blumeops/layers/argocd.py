@@ -95,10 +95,13 @@ class ArgocdLayer:
         syncs, error = dict[str, Progress](), ""
         try:
             syncs = self._sync(plan, apps[0], self._syncs(desired, notify))
-            left = self._remaining(desired, apps)
         except BlumeOpsError as failure:
-            error, left = str(failure), {change.address for change in plan.changes}
-        outcomes = tuple(_outcome(change, syncs, left) for change in plan.changes)
+            error = str(failure)
+        left = self._remaining(desired, apps)
+        if left is None:
+            outcomes = tuple(Outcome.UNKNOWN for _ in plan.changes)
+        else:
+            outcomes = tuple(_outcome(change, syncs, left) for change in plan.changes)
         problems = [error] if error else list(_problems(plan.changes, outcomes, syncs))
         return Result(
             NAME,
@@ -173,18 +176,25 @@ class ArgocdLayer:
         kinds = [(change.action, *parse_address(change.address)) for change in plan.changes]
         deletes = {app for action, app, _ in kinds if action is Action.DELETE}
         self.api.apply(sync.path(root.name), root.manifest, manager=ROOT_MANAGER, dry_run=False)
-        done = sync.sync({root.name: root.name in deletes})
-        if done[root.name].stage is not Stage.DONE:
-            return done
         gone = Action.DELETE, root.name, "Application"
         leaving = {key.name for action, app, key in kinds if (action, app, key.kind) == gone}
-        changed = list(dict.fromkeys(app for _, app, _ in kinds if app not in (root.name, *leaving)))
-        done |= sync.sync({name: name in deletes for name in changed})
-        return done | sync.wait_gone(leaving)
+        changed = dict.fromkeys(app for _, app, _ in kinds if app not in (root.name, *leaving))
+        children = {name: name in deletes for name in changed}
+        first = {root.name: root.name in deletes}
+        if not any(app == root.name for _, app, _ in kinds):
+            # The Applications stay as they are; then the root's sync only records the revision.
+            return sync.sync({**first, **children})
+        done = sync.sync(first)
+        if done[root.name].stage is not Stage.DONE:
+            return done
+        return done | sync.sync(children) | sync.wait_gone(leaving)
 
-    def _remaining(self, desired: Desired, apps: tuple[App, ...]) -> set[str]:
-        """What still differs after the sync: Argo CD's word for it is not enough."""
-        return {change.address for change in self._compare(desired, apps).changes}
+    def _remaining(self, desired: Desired, apps: tuple[App, ...]) -> set[str] | None:
+        """What still differs after the sync (Argo CD's word for it is not enough); None if nobody can say."""
+        try:
+            return {change.address for change in self._compare(desired, apps).changes}
+        except BlumeOpsError:
+            return None
 
 
 def status_unknown(error: BlumeOpsError) -> Status:

@@ -76,10 +76,13 @@ class Sync:
     def sync(self, prune: Mapping[str, bool]) -> dict[str, Progress]:
         """Sync Applications side by side and wait for each one's end; `prune` says which may delete."""
         started = {name: time.monotonic() for name in prune}
+        outcome: dict[str, Progress] = {}
         for name in prune:
             self.notify(f"{name}: syncing {self.revision[:12]}")
-            self._start(name, prune=prune[name])
-        outcome: dict[str, Progress] = {}
+            try:
+                self._start(name, prune=prune[name])
+            except EngineError as error:
+                outcome[name] = Progress(Stage.FAILED, error.what)
         unsettled: dict[str, float] = {}
         refreshed: set[str] = set()
         while waiting := [name for name in prune if name not in outcome]:

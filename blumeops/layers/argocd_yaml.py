@@ -99,8 +99,8 @@ def line_of(path: Path, kind: str, name: str, field: str) -> int:
     """The line of an object's field in a file; 0 when the object is not there.
 
     Fields are named as the API server names them: `spec.containers[0].image`, or in a server-side apply
-    `.spec.containers[name="web"].image`. A field that only a generator or a patch makes has no line of its own:
-    then the closest parent counts.
+    `.spec.containers[name="web"].image`. A field that only a generator or a patch makes has no line of its
+    own: then the closest parent counts.
     """
     for node in yaml.compose_all(path.read_text(encoding="utf-8"), _Loader):
         if not isinstance(node, yaml.MappingNode):

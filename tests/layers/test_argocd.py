@@ -60,6 +60,13 @@ class Trial:
         self.repository.publish(self.layer.target.git)
         return self.layer.apply(plan, self.repository.desired(), lambda line: None)
 
+    def put_back(self) -> None:
+        """Make the cluster as this clone says, unless it is."""
+        published = self.repository.published(self.layer.target.git)
+        if self.plan() or {published, self.layer.recorded()} != {self.repository.head()}:
+            result = self.apply()
+            assert result.succeeded, result
+
     def live(self, path: str) -> dict | None:
         return self.layer.api.get(path)
 
@@ -72,12 +79,9 @@ def trial(sandbox: Sandbox, tmp_path: Path) -> Iterator[Trial]:
     """A trial on a clone of its own, in sync when it begins; the cluster is put back when it ends."""
     layer = ArgocdLayer(sandbox.target)
     begin = Trial(repository.clone(sandbox.layout.root, tmp_path / "begin"), layer)
-    if begin.plan() or layer.recorded() != begin.repository.head():
-        result = begin.apply()
-        assert result.succeeded, result
+    begin.put_back()
     yield Trial(repository.clone(sandbox.layout.root, tmp_path / "trial"), layer)
-    result = begin.apply()
-    assert result.succeeded, result
+    begin.put_back()
 
 
 def eventually(holds: Callable[[], bool], seconds: float) -> None:
@@ -227,6 +231,23 @@ def test_a_workload_that_never_becomes_healthy_fails_and_is_named(trial: Trial) 
     result = impatient.apply()
     assert not result.succeeded
     assert result.error.startswith("paperless: ") and "apps/Deployment paperless/paperless" in result.error
+
+
+def test_a_sync_stuck_in_a_hook_is_ended(trial: Trial) -> None:
+    """The hook's pod asks for a node that is not there, so the Job never ends."""
+    trial.edit(PAPERLESS, "cpu: 200m", "cpu: 310m")
+    head = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations:\n"
+    pod = "      nodeSelector: {kubernetes.io/os: plan9}\n      restartPolicy: Never\n      containers:\n"
+    container = "        - {name: migrate, image: example.org/migrate:1.0}\n"
+    hook = f"{head}    argocd.argoproj.io/hook: PreSync\nspec:\n  template:\n    spec:\n{pod}{container}"
+    trial.write(f"{WORKLOADS}/paperless/migrate.yaml", hook)
+    plan = trial.plan()
+    assert "1 sync hooks are run by a sync and not compared" in plan.coverage.notes
+    result = Trial(trial.repository, ArgocdLayer(trial.layer.target, patience=6.0)).apply(plan)
+    assert "paperless: not done after 6 s" in result.error and "ended" in result.error
+    assert result.outcomes == (Outcome.NOT_STARTED,)
+    live = trial.live("/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/paperless")
+    assert "operation" not in live and live["status"]["operationState"]["phase"] == "Failed"
 
 
 def test_apply_refuses_when_argo_cd_reads_another_revision(trial: Trial) -> None:
