@@ -79,7 +79,7 @@ def test_a_broken_link_fails_mkdocs_itself(small: Path) -> None:
 
 
 def test_a_mistake_keeps_the_last_good_site(small: Path) -> None:
-    """A dead link of plain Markdown is found by MkDocs; the site that was there stays, and nothing is left over."""
+    """A dead link of plain Markdown is found by MkDocs; the old site stays, and nothing is left over."""
     (small / "site").mkdir()
     (small / "site/index.html").write_text("the last good one")
     with (small / "docs/tutorials/first-hour.md").open("a") as page:
@@ -160,10 +160,7 @@ def test_the_reference_has_every_command_and_every_public_name() -> None:
         if isinstance(command, click.Group):
             pending += [(f"{name} {child}", found) for child, found in command.commands.items()]
     assert "\n## `Plan`\n" in made["reference/library/blumeops.plan.md"]
-    assert (
-        "does exactly this plan" in "".join(made.values())
-        or "apply" in made["reference/library/blumeops.layer.md"]
-    )
+    assert "\n## `Layer`\n" in made["reference/library/blumeops.layer.md"]
 
 
 def test_the_projects_own_pages_build_strictly(tmp_path: Path) -> None:

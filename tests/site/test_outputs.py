@@ -95,7 +95,7 @@ def render(text: str) -> _Tags:
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("mime", ["text/markdown", "text/plain", "text/html"])
 def test_an_output_cannot_act(mime: str, text: str) -> None:
-    """No script, no attribute that runs one, no address, no picture, no heading; the page goes on after it."""
+    """No script, no attribute that runs one, no address, no picture, no heading; the page goes on."""
     page = render(outputs.to_markdown(Output(mime, text)))
     *said, heading = [(tag, attributes) for tag, attributes in page.seen if tag != "a"]
     assert heading == ("h2", {"id": "the-page-goes-on"})
