@@ -176,7 +176,7 @@ class Up:
             images.build(self.screen.line)
 
     def _built(self, progress: engines_build.Progress) -> None:
-        self.screen.now(f"{progress.engine} · {progress}, {progress.elapsed:.0f} s")
+        self.screen.now(f"{progress.engine} · {progress}")
         if progress.phase is not engines_build.Phase.READY:
             return
         self.screen.line(f"{progress.engine}: built after {progress.elapsed:.0f} s")

@@ -198,7 +198,7 @@ def doctor(as_json: bool, fix: bool) -> int:
     from blumeops.cli import show
 
     found = doctors.examine(_root())
-    if fix and (packages := [p.name for p in found if p.kind == "package" and p.state != "ok"]):
+    if fix and (packages := doctors.missing_packages()):
         doctors.install_packages(packages, show.progress(quiet=False))
         found = doctors.examine(_root())
     if as_json:
