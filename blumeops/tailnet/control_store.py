@@ -1,7 +1,8 @@
 """What the control plane itself remembers: the policy as written, DNS, keys and settings, in one folder.
 
 headscale keeps a translation of the policy without its comments, and no DNS at all. Every file is
-replaced whole, so a kill at any moment leaves the old one or the new one.
+replaced whole, so a kill at any moment leaves the old one or the new one; a power cut is not
+provided against, for a sandbox that starts anew after one.
 """
 
 from __future__ import annotations
@@ -59,8 +60,6 @@ class Store:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
-            file.flush()
-            os.fsync(descriptor)
         partial.replace(path)
         return path
 

@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -20,15 +19,14 @@ from pathlib import Path
 
 import httpx
 
-from blumeops import leash, process
+from blumeops import process
 from blumeops.errors import EngineError
 from blumeops.tailnet import headscale
 from blumeops.tailnet.client import Dns
 from blumeops.tailnet.control_store import Store
 
 START_SECONDS = 15.0
-STOP_SECONDS = 0.5
-"""headscale waits 1.5 s for its listeners when asked to end; its database survives a kill (SQLite's WAL)."""
+STOP_SECONDS = 2.0
 RESTARTS = 3
 RESTARTS_WITHIN_SECONDS = 60.0
 KEY_LIFE = "3650d"
@@ -140,7 +138,7 @@ class Headscale:
         config = self.store.write("headscale.json", json.dumps(self._config(self.store.dns), indent=2))
         words = [self.address.binary, "--config", config, "serve"]
         # The leash ends headscale when we are killed: it would hold the port and the database.
-        leashed = [sys.executable, Path(leash.__file__), str(os.getpid()), "0", *words]
+        leashed = [*process.leash_words(), *words]
         folder = self.store.folder
         self._process = process.start(leashed, env=dict(os.environ), log=self._log, cwd=folder)
         until = time.monotonic() + START_SECONDS
@@ -154,7 +152,8 @@ class Headscale:
     async def _stop(self) -> None:
         if self._process is not None:
             ended, self._process = self._process, None
-            await asyncio.to_thread(process.end_group, ended.pid, grace=STOP_SECONDS, first=signal.SIGTERM)
+            # Asked politely it waits 1.5 s for its listeners; its database survives a kill (SQLite's WAL).
+            await asyncio.to_thread(process.end_group, ended.pid, grace=STOP_SECONDS, first=signal.SIGKILL)
 
     def _create_key(self) -> str:
         config = self.store.folder / "headscale.json"
