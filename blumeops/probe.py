@@ -32,7 +32,10 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one probe saw. `status` and `body` are those of HTTP; both empty for a bare connection."""
+    """What one probe saw. `status` and `body` are those of HTTP; both empty for a bare connection.
+
+    A status of 0 on an open port says that what answers there is not HTTP.
+    """
 
     source: str
     url: str
@@ -49,20 +52,24 @@ _LOOK = """
 import json, socket, sys, http.client
 host, port, path, name, wait = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5])
 said = {"reach": "open", "status": 0, "body": ""}
+sock = None
 try:
     sock = socket.create_connection((host, port), timeout=wait)
-    if path:
-        http_ = http.client.HTTPConnection(host, port, timeout=wait)
-        http_.sock = sock
-        http_.request("GET", path, headers={"Host": name or host})
-        answer = http_.getresponse()
-        said.update(status=answer.status, body=answer.read(65536).decode("utf-8", "replace"))
-except socket.gaierror:
+except (socket.gaierror, UnicodeError):
     said["reach"] = "name not found"
 except ConnectionRefusedError:
     said["reach"] = "refused"
 except OSError:
     said["reach"] = "no answer"
+if sock and path:
+    http_ = http.client.HTTPConnection(host, port, timeout=wait)
+    http_.sock = sock
+    try:
+        http_.request("GET", path, headers={"Host": name or host})
+        answer = http_.getresponse()
+        said.update(status=answer.status, body=answer.read(65536).decode("utf-8", "replace"))
+    except (OSError, http.client.HTTPException):
+        pass  # it opened; what answers does not speak HTTP, or stopped in the middle
 print(json.dumps(said))
 """
 
@@ -74,7 +81,8 @@ def connect(target: Target, source: str, host: str, port: int) -> Answer:
 
 def get(target: Target, source: str, host: str, path: str = "/", *, port: int = 80, name: str = "") -> Answer:
     """Request a page over HTTP from a node; `name` is the virtual host asked for, by default the host."""
-    return _look(target, source, host, port, path, name, f"http://{name or host}{path}")
+    place = f"{name or host}" + (f":{port}" if port != 80 else "")
+    return _look(target, source, host, port, path, name, f"http://{place}{path}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import Any
 from blumeops import records, runbooks
 from blumeops.errors import BlumeOpsError
 from blumeops.records import CellRecord, Output, RunStatus
+from blumeops.redact import known_secrets, masked
 
 RICH = ("text/markdown", "text/plain")
 """The forms of a result that are kept, the best first."""
@@ -59,7 +60,7 @@ class Recorder:
             outputs=tuple(_outputs(cell.outputs, self.secrets)),
         )
         self.count += 1
-        with self.draft.open("a") as draft:
+        with self.draft.open("a", encoding="utf-8") as draft:
             draft.write(json.dumps(records.plain_cell(made), ensure_ascii=False) + "\n")
             draft.flush()
             os.fsync(draft.fileno())
@@ -77,24 +78,6 @@ def _outputs(outputs: Iterable[Any], secrets: tuple[str, ...]) -> Iterable[Outpu
             mime = next((mime for mime in RICH if mime in output.data), None)
             if mime:
                 yield Output(mime, masked(output.data[mime], secrets), "result")
-
-
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text with every known secret replaced by `[secret]`."""
-    for secret in secrets:
-        text = text.replace(secret, "[secret]")
-    return text
-
-
-def known_secrets(root: Path) -> tuple[str, ...]:
-    """The secrets of the sandbox: whatever stands in its `secrets` and `cluster` folders as one word."""
-    words = set[str]()
-    for folder in ("secrets", "cluster"):
-        for path in (root / ".sandbox" / folder).glob("*"):
-            if path.is_file() and path.stat().st_size < 4096:
-                text = path.read_text(errors="ignore").strip()
-                words |= {word for word in re.split(r"[\s,]+", text) if len(word) >= 20 and "/" not in word}
-    return tuple(sorted(words, key=len, reverse=True))
 
 
 def run(job: dict[str, Any]) -> int:
@@ -117,7 +100,7 @@ def run(job: dict[str, Any]) -> int:
                 parameters=job["parameters"],
                 kernel_name="python3",
                 progress_bar=False,
-                execution_timeout=runbooks.CELL_SECONDS,
+                execution_timeout=job["cell_seconds"],
                 config=config,
                 on_cell_start=recorder.cell_starts,
                 on_cell_executed=recorder.cell_ended,

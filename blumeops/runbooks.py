@@ -8,6 +8,7 @@ interrupted, or whose kernel dies, still leaves a true record.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import sys
 import threading
@@ -22,6 +23,7 @@ from blumeops import journal, process, records
 from blumeops.errors import BadInput, BlumeOpsError, Interrupted, Problem
 from blumeops.layer import Notify
 from blumeops.records import RunRecord, RunStatus
+from blumeops.redact import known_secrets, masked
 from blumeops.repository import Repository
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ __all__ = ["RunStatus", "Runbook", "execute", "find", "named", "parameters"]
 FOLDER = "runbooks"
 CELL_SECONDS = 300
 """How long one cell may take; a cell that hangs ends the run."""
+
+START_SECONDS = 60
+"""How long the kernel and the libraries may take to load and to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,8 @@ def _typed(name: str, text: str, default: object) -> object:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = text
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
     if type(value) is not type(default):
         kind = type(default).__name__
         raise BlumeOpsError(f"{name}={text}: not of type {kind}", hint=f"its default is {default!r}")
@@ -137,9 +144,11 @@ def execute(
     parameters: Mapping[str, object] | None = None,
     notify: Notify = lambda _line: None,
     stop: threading.Event | None = None,
+    cell_seconds: int = CELL_SECONDS,
 ) -> RunRecord:
     """Execute a runbook and return its record, which is also kept in `.sandbox/records/`.
 
+    A cell that takes longer than `cell_seconds` ends the run.
     One run at a time: raises `Locked`. A failed cell is a record of status failed, not an exception; an
     interrupt leaves a record of status aborted and is raised again.
     """
@@ -151,15 +160,20 @@ def execute(
         draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
         record = _started(root, book)
-        job = {"runbook": str(book.path), "draft": str(draft), "parameters": dict(parameters or {})}
+        job = {
+            "runbook": str(book.path),
+            "draft": str(draft),
+            "parameters": dict(parameters or {}),
+            "cell_seconds": cell_seconds,
+        }
         begun = time.monotonic()
         said = ""
         try:
             notify(f"{book.name}: running {len(book.cells)} cells")
             argv = [sys.executable, "-m", "blumeops.runbook_process"]
-            limit = CELL_SECONDS * len(book.cells)
+            limit = cell_seconds * len(book.cells) + START_SECONDS
             done = process.run(argv, cwd=root, input=json.dumps(job), timeout=limit, leashed=True)
-            said = done.stderr if not done.ok else ""
+            said = masked(done.stderr, known_secrets(root)) if not done.ok else ""
             status = {0: RunStatus.PASSED, 1: RunStatus.FAILED}.get(done.returncode, RunStatus.ABORTED)
         except BaseException:
             _finish(record, RunStatus.ABORTED, draft, fresh, begun, "")
@@ -184,6 +198,8 @@ def _finish(
     record: RunRecord, status: RunStatus, draft: Path, fresh: Path, begun: float, said: str
 ) -> RunRecord:
     cells = _cells(draft)
+    if status is RunStatus.FAILED and all(cell.status is RunStatus.PASSED for cell in cells):
+        status = RunStatus.ABORTED  # the process of the run broke, and no cell says why
     if said and status is RunStatus.ABORTED:
         last = records.Output("text/plain", said.strip()[-2000:], "error")
         cells = (*cells, records.CellRecord(len(cells), "", RunStatus.ABORTED, 0.0, (last,)))
@@ -197,9 +213,12 @@ def _cells(draft: Path) -> tuple[records.CellRecord, ...]:
     """What the run's process wrote down, cell by cell; it may have been killed at any point."""
     if not draft.exists():
         return ()
-    return tuple(
-        records.cell(json.loads(line)) for line in draft.read_text().splitlines() if line.endswith("}")
-    )
+    cells = []
+    # Not `splitlines`: it also splits at characters that JSON leaves as they are, such as U+2028.
+    for line in draft.read_text(encoding="utf-8", errors="replace").split("\n"):
+        with contextlib.suppress(json.JSONDecodeError):
+            cells.append(records.cell(json.loads(line)))
+    return tuple(cells)
 
 
 def engine_versions() -> dict[str, str]:
