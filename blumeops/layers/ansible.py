@@ -11,6 +11,7 @@ A clean check is "no drift seen", never "in sync": the coverage names the tasks 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,7 +118,7 @@ class AnsibleLayer:
                 notify(line)
 
         run = ansible_run.play(self.target, desired.folder / FOLDER, words, on_event=tell)
-        report = ansible_report.read(run.events)
+        report = ansible_report.read(run)
         return _result(plan, report, run, seconds=time.monotonic() - begun)
 
     def health(self) -> Status:
@@ -132,13 +133,14 @@ class AnsibleLayer:
             details += (f"{said}: run `blumeops apply hosts`",)
         if details:
             return Status(self.name, State.DEGRADED, details[0], details=details)
-        return Status(self.name, State.IN_SYNC, f"{len(hosts)} hosts answer")
+        recorded = hosts[0].revision or ""
+        return Status(self.name, State.IN_SYNC, f"{len(hosts)} hosts answer", recorded=recorded)
 
     def _check(self, desired: Desired) -> CheckReport:
         folder = desired.folder / FOLDER
         ansible_lint.files(folder)
         run = ansible_run.play(self.target, folder, ["--check", "--diff"], on_event=lambda _event: None)
-        report = ansible_report.read(run.events)
+        report = ansible_report.read(run)
         _require_reachable(report.unreachable)
         _require_success(report.failures)
         _require_complete(run, folder)
@@ -160,17 +162,18 @@ class AnsibleLayer:
 
 
 def playbook(
-    target: Target, folder: Path, arguments: tuple[str, ...] = (), *, revision: str | None = None
+    target: Target, folder: Path, arguments: Sequence[str] = (), *, revision: str | None = None
 ) -> int:
-    """Run `site.yaml` of `homelab/ansible` in the terminal, and return ansible-playbook's exit status.
+    """Run `site.yaml` in the terminal, and return ansible-playbook's exit status.
 
-    `arguments` are passed on as they are (`--limit indri --check --diff`). With a `revision`, the hosts
-    record it.
+    `folder` is the desired state (`homelab/`); `arguments` are passed on as they are (`--limit indri --check
+    --diff`). With a `revision`, the hosts record it.
     """
-    argv = [ansible_run.program("ansible-playbook"), "-i", str(folder / "inventory")]
+    ansible = folder / FOLDER
+    argv = [ansible_run.program("ansible-playbook"), "-i", str(ansible / "inventory")]
     argv += ["--extra-vars", f"blumeops_revision={revision}"] if revision else []
-    env = {**target.environment(), **environment(target), "ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
-    return process.attach([*argv, str(folder / ansible_run.SITE), *arguments], env=env)
+    env = {**target.environment(), **environment(target), "ANSIBLE_CONFIG": str(ansible / "ansible.cfg")}
+    return process.attach([*argv, str(ansible / ansible_run.SITE), *arguments], env=env)
 
 
 def _seen(host: Host, kind: str, data: dict) -> Host:

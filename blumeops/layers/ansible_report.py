@@ -9,10 +9,10 @@ import difflib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from blumeops.layers.ansible_run import Event
+from blumeops.layers.ansible_run import Run
 from blumeops.plan import Action, Change, Coverage, Outcome
 
 REVISION_ROLE = "revision"
@@ -27,6 +27,13 @@ _PRIVILEGE = (
     "is not in the sudoers",
 )
 """What sudo and Ansible's become plugin say; there is no structured word for it."""
+
+
+_BAD = ("runner_on_failed", "runner_on_unreachable")
+_WHOLE = ("runner_on_ok", "runner_on_skipped", *_BAD)
+_SINGLE = ("runner_on_ok", "runner_on_failed")
+_ITEMS = ("runner_item_on_ok", "runner_item_on_failed")
+_RESULTS = (*_WHOLE, *_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +83,25 @@ class CheckReport:
         return Coverage(self.tasks - len(self.uncheckable), self.tasks, cannot + would)
 
 
-def read(events: Iterable[Event]) -> CheckReport:
-    """Translate the events of one run."""
+def read(run: Run) -> CheckReport:
+    """Translate one run."""
     report, handlers, seen = CheckReport(), set[str](), Counter[str]()
-    for event in events:
-        data = event.get("event_data", {})
-        match event["event"]:
-            case "playbook_on_task_start" if data.get(
-                "is_conditional"
-            ):  # ansible-runner's word for a handler
-                handlers.add(data["task_uuid"])
-            case "runner_on_ok" | "runner_on_failed" | "runner_on_skipped" | "runner_on_unreachable" as kind:
-                if data.get("role") != REVISION_ROLE or kind in ("runner_on_failed", "runner_on_unreachable"):
-                    _task(report, kind, data, data["task_uuid"] in handlers)
-            case "runner_item_on_ok" | "runner_item_on_failed" as kind:
-                _result(report, kind, data, seen, data["task_uuid"] in handlers)
-        if event["event"] in ("runner_on_ok", "runner_on_failed") and "results" not in data.get("res", {}):
-            _result(report, event["event"], data, seen, data["task_uuid"] in handlers)
+    for event in run.events:
+        kind, data = event["event"], event.get("event_data", {})
+        if kind == "playbook_on_task_start" and data.get(
+            "is_conditional"
+        ):  # ansible-runner's word for a handler
+            handlers.add(data["task_uuid"])
+        if kind not in _RESULTS:
+            continue
+        aside = run.asides.get((data["host"], data["task_uuid"]), ())
+        handler = data["task_uuid"] in handlers
+        if kind in _WHOLE and (data.get("role") != REVISION_ROLE or kind in _BAD):
+            _task(report, kind, data, aside, handler=handler)
+        if kind in _ITEMS or (kind in _SINGLE and "results" not in data.get("res", {})):
+            changed = bool(data["res"].get("changed") or any(part.get("changed") for part in aside))
+            if data.get("role") != REVISION_ROLE and not handler:
+                _result(report, kind, data, seen, changed=changed)
     return report
 
 
@@ -104,7 +113,7 @@ def task_name(data: dict) -> str:
     return f"{data['host']}: {role}{data['task']}{item}"
 
 
-def _task(report: CheckReport, kind: str, data: dict, handler: bool) -> None:
+def _task(report: CheckReport, kind: str, data: dict, aside: tuple[dict, ...], *, handler: bool) -> None:
     name, result = task_name(data), data.get("res", {})
     if kind == "runner_on_unreachable":
         report.unreachable.append(Failure(data["host"], _local(data), message(result)))
@@ -118,7 +127,7 @@ def _task(report: CheckReport, kind: str, data: dict, handler: bool) -> None:
             report.handlers.append(name)
         return
     report.tasks += 1
-    if _cannot_check(kind, result):
+    if any(_left_out(part) for part in aside):
         report.uncheckable.append(name)
 
 
@@ -126,36 +135,28 @@ def _local(data: dict) -> str:
     return task_name(data).removeprefix(f"{data['host']}: ")
 
 
-def _cannot_check(kind: str, result: dict) -> bool:
+def _left_out(aside: dict) -> bool:
     """A task that check mode left out, by its module or by its own `when`; a false condition is no gap."""
-    parts = result.get("results", [result])
-    if any(_left_out(part) for part in parts if isinstance(part, dict)):
-        return True
-    return kind == "runner_on_skipped" and "ansible_check_mode" in str(result.get("false_condition", ""))
+    if "false_condition" in aside:
+        return "ansible_check_mode" in str(aside["false_condition"])
+    return bool(aside.get("skipped")) and not aside.keys() & {"skip_reason", "skipped_reason"}
 
 
-def _left_out(result: dict) -> bool:
-    conditional = "false_condition" in result or "skip_reason" in result or "skipped_reason" in result
-    return bool(result.get("skipped")) and not conditional
-
-
-def _result(report: CheckReport, kind: str, data: dict, seen: Counter[str], handler: bool) -> None:
+def _result(report: CheckReport, kind: str, data: dict, seen: Counter[str], *, changed: bool) -> None:
     """One result of a task that is not a loop, or of one item of a loop."""
-    if data.get("role") == REVISION_ROLE or handler:
-        return
     name, result = task_name(data), data.get("res", {})
     seen[name] += 1
     address = name if seen[name] == 1 else f"{name} ({seen[name]})"
     failed = kind.endswith("_failed") and not data.get("ignore_errors")
     report.outcomes[address] = Outcome.FAILED if failed else Outcome.DONE
-    if result.get("changed") and not failed:
+    if changed and not failed:
         report.changed.add(address)
-        report.changes.append(_change(address, data, result))
+        hidden = "censored" in result
+        change = Change(Action.UPDATE, address, MASKED) if hidden else _change(address, data, result)
+        report.changes.append(change)
 
 
 def _change(address: str, data: dict, result: dict) -> Change:
-    if result.get("_ansible_no_log") or "censored" in result:
-        return Change(Action.UPDATE, address, MASKED)
     diffs = result.get("diff") or []
     diffs = [part for part in (diffs if isinstance(diffs, list) else [diffs]) if part]
     module = str(data.get("resolved_action", "")).rpartition(".")[2]

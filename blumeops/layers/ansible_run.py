@@ -9,6 +9,7 @@ in their environment.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -29,7 +30,11 @@ from blumeops.target import Target
 Event = dict
 """One event of ansible-runner: `event` names its kind, `event_data` holds host, task, role and result."""
 
+Asides = dict[tuple[str, str], tuple[dict, ...]]
+"""What our callback says beside the events, by host and task: see `ansible_plugins/blumeops.py`."""
+
 SITE = "site.yaml"
+PLUGINS = Path(__file__).with_name("ansible_plugins")
 CANCEL_POLL_SECONDS = 0.3
 ENDING_SECONDS = 10.0
 _MARK = "BLUMEOPS_ANSIBLE_RUN"
@@ -42,6 +47,7 @@ class Run:
     events: tuple[Event, ...]
     returncode: int
     output: str
+    asides: Asides
 
     @property
     def complete(self) -> bool:
@@ -97,6 +103,7 @@ def _run(target: Target, folder: Path, what: dict[str, object], on_event: Callab
     try:
         while thread.is_alive():
             thread.join(CANCEL_POLL_SECONDS)
+        return running.result(_asides(private / "asides.jsonl"))
     except BaseException:
         running.cancelled.set()
         _end_marked(mark)
@@ -104,7 +111,11 @@ def _run(target: Target, folder: Path, what: dict[str, object], on_event: Callab
         raise
     finally:
         shutil.rmtree(private, ignore_errors=True)
-    return running.result()
+
+
+def _asides(path: Path) -> Asides:
+    lines = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    return {(line["host"], line["task"]): tuple(line["results"]) for line in lines}
 
 
 def _environment(target: Target, folder: Path, private: Path) -> dict[str, str]:
@@ -113,6 +124,9 @@ def _environment(target: Target, folder: Path, private: Path) -> dict[str, str]:
         **environment(target),
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
+        "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
+        "ANSIBLE_CALLBACKS_ENABLED": "blumeops",
+        "BLUMEOPS_ANSIBLE_ASIDES": str(private / "asides.jsonl"),
         "ANSIBLE_NOCOLOR": "1",
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }
@@ -147,10 +161,10 @@ class _Running:
         self.on_event(event)
         return False  # do not keep it on disk: it may hold what the report masks
 
-    def result(self) -> Run:
+    def result(self, asides: Asides) -> Run:
         if self.failure is not None:
             raise EngineError(f"ansible-runner: {self.failure}", where="ansible") from self.failure
-        return Run(tuple(self.events), self.returncode, self.output)
+        return Run(tuple(self.events), self.returncode, self.output, asides)
 
 
 def _end_marked(mark: str) -> None:
