@@ -89,6 +89,9 @@ class Homelab:
         recorded = layer.recorded()
         if recorded is None:
             return Status(layer.name, State.PENDING, "nothing was applied yet")
+        return self._since(layer, recorded)
+
+    def _since(self, layer: Layer, recorded: str) -> Plan:
         with self.repository.export(recorded, self.target.git) as then:
             return layer.drift(then)
 
@@ -96,12 +99,12 @@ class Homelab:
         health = layer.health()
         if health.state is State.UNKNOWN:
             return health
-        recorded = layer.recorded()
+        recorded = health.recorded or layer.recorded()
         about = {"desired": desired.revision, "recorded": recorded or ""}
         if recorded is None:
             return replace(health, state=State.PENDING, reason="nothing was applied yet", **about)
-        drift = self._drift(layer)
-        if isinstance(drift, Plan) and drift.changes:
+        drift = self._since(layer, recorded)
+        if drift.changes:
             details = tuple(str(change) for change in drift.changes)
             return Status(layer.name, State.DRIFTED, _words(drift), details=details, **about)
         if not self._unchanged_since(recorded, desired, layer.name):
@@ -111,7 +114,7 @@ class Homelab:
                 return Status(layer.name, State.PENDING, _words(pending), details=details, **about)
         if health.state is State.DEGRADED:
             return replace(health, **about)
-        note = "" if not isinstance(drift, Plan) or drift.coverage.complete else str(drift.coverage)
+        note = "" if drift.coverage.complete else str(drift.coverage)
         return Status(layer.name, State.IN_SYNC, note, **about)
 
     def _unchanged_since(self, recorded: str, desired: Desired, layer: str) -> bool:

@@ -79,5 +79,8 @@ class Layer(Protocol):
         ...
 
     def health(self) -> Status:
-        """A quick look at the live system: `IN_SYNC` when it is well, `DEGRADED` or `UNKNOWN` if not."""
+        """A quick look at the live system: `IN_SYNC` when it is well, `DEGRADED` or `UNKNOWN` if not.
+
+        It may fill `recorded` when it saw that on the way, which spares a second look.
+        """
         ...

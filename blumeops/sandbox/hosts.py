@@ -66,6 +66,7 @@ def _machine(layout: Layout, node: str, image: Path, tailscaled: Path) -> Compon
         f"--bind-ro={hosts_files.node_folder(layout, node)}:/etc/sandbox",
         f"--bind-ro={tailscaled}:/usr/local/sbin/tailscaled",
         f"--bind={hosts_files.archives(layout, node)}:/var/cache/apt/archives",
+        f"--bind={tailnet_state(layout, node)}:/var/lib/tailscale",
         f"--bind={TUN}",
     ]
     if node == LAPTOP:  # the machine outside plays the laptop's user: `tailscale --socket` talks to it
@@ -89,6 +90,11 @@ def _machine(layout: Layout, node: str, image: Path, tailscaled: Path) -> Compon
 def socket(layout: Layout) -> Path:
     """The laptop's tailscaled, for `tailscale --socket`."""
     return layout.folder / LAPTOP / "tailscaled.sock"
+
+
+def tailnet_state(layout: Layout, node: str) -> Path:
+    """Where a node keeps its identity in the tailnet: it outlives the node, so a restart is no new device."""
+    return layout.folder / "tailscale" / node
 
 
 def target_table(_layout: Layout) -> dict[str, str]:
@@ -131,6 +137,8 @@ def _prepare(layout: Layout) -> None:
     hosts_files.write(layout)
     hosts_files.fill_archives(layout)
     socket(layout).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for node in NODES:
+        tailnet_state(layout, node).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _put_away(layout: Layout) -> None:
