@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from blumeops import probe
 from blumeops.errors import DirtyTree, RevertConflict, StalePlan
 from blumeops.homelab import LAYERS, Homelab
 from blumeops.journal import Journal
-from blumeops.plan import Action, Outcome, Plan, Report, Result
+from blumeops.plan import Action, Change, Outcome, Plan, Report, Result, State, Status
 from blumeops.probe import Reach
 from blumeops.sandbox.sandbox import Sandbox
 from tests.conftest import BLUMEOPS, run_blumeops
@@ -30,66 +31,52 @@ def the_plan(report: Report, layer: str) -> Plan:
 
 
 @each_layer
-def test_planning_and_looking_for_drift_change_nothing(homelab: Homelab, case: Case) -> None:
-    case.edit(homelab)
-    homelab.repository.commit("test: an edit")
-    before = case.look(homelab)
-    first, second = (the_plan(homelab.plan([case.layer]), case.layer) for _ in range(2))
-    homelab.drift([case.layer])
-    homelab.status([case.layer])
-    assert case.look(homelab) == before
-    assert first.changes == second.changes and first.live == second.live
-    assert first.changes
-
-
-@each_layer
-def test_after_apply_the_plan_is_empty_and_so_is_drift(homelab: Homelab, case: Case) -> None:
+def test_an_edit_is_planned_without_a_change_applied_whole_and_then_nothing_is_left(
+    homelab: Homelab, case: Case
+) -> None:
+    """Promises 1 and 2; and what waits in Git is not drift."""
     case.edit(homelab)
     revision = homelab.repository.commit("test: an edit")
+    before = case.look(homelab)
     planned = homelab.plan([case.layer])
     assert any(case.changed in change.address for change in the_plan(planned, case.layer).changes)
+    assert not the_plan(homelab.drift([case.layer]), case.layer).changes
+    assert case.look(homelab) == before
     result = homelab.apply([case.layer], plans=planned)[case.layer]
     assert isinstance(result, Result) and result.succeeded, str(result)
     assert set(result.outcomes) == {Outcome.DONE} and result.revision == revision
     assert not the_plan(homelab.plan([case.layer]), case.layer).changes
-    assert not the_plan(homelab.drift([case.layer]), case.layer).changes
-    assert homelab.status([case.layer])[case.layer].recorded == revision
+    status = homelab.status([case.layer])[case.layer]
+    assert isinstance(status, Status) and status.state is State.IN_SYNC and status.recorded == revision
 
 
 @each_layer
-def test_a_manual_edit_is_drift_and_apply_undoes_it(homelab: Homelab, case: Case) -> None:
+def test_a_manual_edit_is_drift_makes_a_plan_stale_and_is_undone_by_apply_T8(
+    homelab: Homelab, case: Case
+) -> None:
+    """Promises 3 and 4: the live system moved since the plan."""
+    planned = homelab.plan([case.layer])
     case.by_hand(homelab)
+    edited = case.look(homelab)
     drift = the_plan(homelab.drift([case.layer]), case.layer)
     assert drift.changes, str(drift)
-    assert homelab.status([case.layer])[case.layer].state.value == "drifted"
+    with pytest.raises(StalePlan):
+        homelab.apply([case.layer], plans=_with_a_change(planned, case.layer))
+    assert case.look(homelab) == edited
+    assert homelab.status([case.layer])[case.layer].state is State.DRIFTED
     assert homelab.apply([case.layer]).exit_code == 0
     assert not the_plan(homelab.drift([case.layer]), case.layer).changes
 
 
-@each_layer
-def test_an_edit_in_git_is_not_drift(homelab: Homelab, case: Case) -> None:
-    case.edit(homelab)
-    homelab.repository.commit("test: an edit")
-    assert not the_plan(homelab.drift([case.layer]), case.layer).changes
-    assert homelab.status([case.layer])[case.layer].state.value == "pending"
-
-
-@each_layer
-def test_a_plan_is_stale_when_the_live_system_moved_T8(homelab: Homelab, case: Case) -> None:
-    case.edit(homelab)
-    homelab.repository.commit("test: an edit")
-    planned = homelab.plan([case.layer])
-    case.by_hand(homelab)
-    before = case.look(homelab)
-    with pytest.raises(StalePlan):
-        homelab.apply([case.layer], plans=planned)
-    assert case.look(homelab) == before
+def _with_a_change(report: Report, layer: str) -> Report:
+    """The same plan, not empty: an empty one would not be carried out at all."""
+    plan = the_plan(report, layer)
+    changed = replace(plan, changes=(Change(Action.UPDATE, "whatever was planned"),))
+    return replace(report, answers=(changed,))
 
 
 @each_layer
 def test_a_plan_is_stale_when_git_moved_G11(homelab: Homelab, case: Case) -> None:
-    case.edit(homelab)
-    homelab.repository.commit("test: an edit")
     planned = homelab.plan([case.layer])
     before = case.look(homelab)
     homelab.repository.git("commit", "--quiet", "--allow-empty", "-m", "test: a newer commit")
