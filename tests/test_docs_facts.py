@@ -104,6 +104,18 @@ def test_every_role_variable_has_its_row() -> None:
     assert set(table("roles", "Variables")) - {"variable"} == role_variables()
 
 
+def test_every_file_that_a_role_writes_is_named() -> None:
+    values = load(ANSIBLE / "inventory/group_vars/all.yaml")
+    for role, (said, *_) in table("roles", "Files they own").items():
+        owned = [path.rstrip(",") for path in re.findall(r"/\S+", said)]
+        for task in load(ANSIBLE / f"roles/{role}/tasks/main.yaml") if role != "role" else ():
+            words = [module for module in task.values() if isinstance(module, dict)]
+            for path in filter(None, (module.get("dest") for module in words)):
+                path = path.replace("{{ admin_user }}", values["admin_user"])
+                named = [path.replace("{{ item }}", item) for item in task.get("loop", [""])]
+                assert all(any(name == o or name.startswith(f"{o}/") for o in owned) for name in named), named
+
+
 @pytest.mark.parametrize("host", hosts_of_groups()["all"])
 def test_a_host_has_its_card_with_its_groups_and_roles(host: str) -> None:
     groups = [name for name, hosts in hosts_of_groups().items() if host in hosts]
