@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ LAYERS = ("tailnet", "hosts", "cluster")
 ENGINES = {"tailnet": "Pulumi", "hosts": "Ansible", "cluster": "Argo CD"}
 STATE_FILE = Path(".sandbox/state.json")
 PREPARING_FILE = Path(".sandbox/preparing.json")
+SILENT_SECONDS = 1800
+"""Longer than the longest step, the build of one engine, on a slow machine."""
 _WORDS = {
     State.IN_SYNC: "in sync",
     State.PENDING: "changes pending",
@@ -44,13 +47,14 @@ _NEVER = LayerState(State.UNKNOWN, "not asked yet: `make up` starts the sandbox 
 def layer_states(root: Path) -> dict[str, LayerState]:
     """The last known state of each layer. What cannot be read is unknown, never in sync."""
     known = _read(root / STATE_FILE)
-    return {layer: _layer_state(known.get(layer)) for layer in LAYERS}
+    return {layer: _layer_state(layer, known.get(layer)) for layer in LAYERS}
 
 
-def _layer_state(values: object) -> LayerState:
+def _layer_state(layer: str, values: object) -> LayerState:
     if not isinstance(values, Mapping):
         return _NEVER
     said = {key: str(values.get(key) or "") for key in ("reason", "revision", "at")}
+    said["reason"] = said["reason"].removeprefix(f"{layer}: ")
     word = values.get("state")
     if word not in [state.value for state in State]:
         return LayerState(
@@ -60,8 +64,16 @@ def _layer_state(values: object) -> LayerState:
 
 
 def preparing(root: Path) -> str:
-    """One line on what is still being prepared; empty when nothing is."""
-    return str(_read(root / PREPARING_FILE).get("message") or "")
+    """One line on what is still being prepared; empty when nothing is, or when nobody spoke for a while.
+
+    A run that was killed leaves its last line behind, and that must not be shown for ever.
+    """
+    path = root / PREPARING_FILE
+    try:
+        silent = time.time() - path.stat().st_mtime
+    except OSError:
+        return ""
+    return str(_read(path).get("message") or "") if silent < SILENT_SECONDS else ""
 
 
 def _read(path: Path) -> Mapping[str, object]:

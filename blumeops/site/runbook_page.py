@@ -54,7 +54,8 @@ def render(text: str, linked: str, record: RunRecord | None) -> str:
     while number < len(lines):
         cell = starts.get(number)
         if cell:
-            body += ["", "\n\n".join(_cell(cell, ran.get(cell.index))), ""]
+            body += ["", outputs.fence(cell.source, "python")]
+            body += ["", "\n\n".join(_said(cell, ran.get(cell.index))) if record else "", ""]
             number = cell.last
         elif not _BREAK.fullmatch(lines[number]):
             body.append(lines[number])
@@ -63,9 +64,9 @@ def render(text: str, linked: str, record: RunRecord | None) -> str:
     return "\n".join([*body[:top], "", card(text, record), "", *body[top:]]).strip("\n") + "\n"
 
 
-def _cell(cell: Cell, ran: CellRecord | None) -> Iterator[str]:
-    yield outputs.fence(cell.source, "python")
-    if ran is None:
+def _said(cell: Cell, ran: CellRecord | None) -> Iterator[str]:
+    if ran is None or ran.status is RunStatus.NOT_RUN:
+        yield '!!! run-never "This step was not run"'
         return
     if ran.source_sha != digest(cell.source):
         yield '!!! run-changed "This step changed after the run below"'

@@ -15,17 +15,19 @@
     if (!box) return;
     box.className = `state-card layer-${layer} is-${known.state}`;
     box.querySelector(".state-word").textContent = known.word;
-    const say = (name, text) => {
-      let line = box.querySelector(`.${name}`);
-      if (!line) {
-        line = box.appendChild(document.createElement("p"));
-        line.className = name;
-      }
-      line.textContent = text;
-      line.hidden = !text;
+    const say = (name, ...pieces) => {
+      const line = box.querySelector(`.${name}`) ?? box.appendChild(document.createElement("p"));
+      line.className = name;
+      const made = pieces.filter(([, text]) => text).map(([tag, text]) => {
+        const piece = document.createElement(tag);
+        piece.textContent = text;
+        return piece;
+      });
+      line.replaceChildren(...made);
+      line.hidden = !made.length;
     };
-    say("state-reason", known.reason.replaceAll("`", ""));
-    say("state-facts", [known.revision, known.at].filter(Boolean).join("  "));
+    say("state-reason", ["span", known.reason.replaceAll("`", "")]);
+    say("state-facts", ["code", known.revision], ["span", known.at]);
   };
 
   const banner = (text) => {

@@ -124,6 +124,17 @@ def test_a_runbooks_page_shows_when_where_and_what(small: Path) -> None:
     assert "{code-cell}" not in text and "jupytext" not in text and "+++" not in text
 
 
+def test_what_a_run_printed_is_not_acted_on(small: Path) -> None:
+    """A live system cannot make the page embed, list or link anything by printing the words for it."""
+    said = "<!-- blumeops:state -->\n![x](../assets/pic.svg)\n[[indri]]\n```\n<!-- blumeops:pages -->"
+    good = record(small)
+    cell = CellRecord(0, good.cells[0].source_sha, RunStatus.PASSED, 1.0, (Output("text/plain", said),))
+    records.save(
+        record(small, cells=(cell, *good.cells[1:])), small / records.COMMITTED / "restart-indri.json"
+    )
+    assert said in staged(small)
+
+
 def test_the_newer_record_is_shown(small: Path) -> None:
     """A fresh run on this machine takes over from the committed record, and only when it is newer."""
     fresh = record(small, started=datetime(2026, 3, 5, tzinfo=UTC), status=RunStatus.FAILED)
@@ -159,6 +170,7 @@ def test_a_failed_step_is_marked(small: Path) -> None:
     records.save(bad, small / records.COMMITTED / "restart-indri.json")
     text = staged(small)
     assert "This step failed after 2.0 s" in text
+    assert text.count("This step was not run") == 1
     assert "boom" in text
 
 

@@ -1,0 +1,152 @@
+"""What a page gets that its author did not write: run results, listings, drawings, backlinks."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blumeops import records
+from blumeops.errors import Problem
+from blumeops.site import frontmatter, home, markdown, runbook_page, wikilinks
+from blumeops.site.vault import Page, Vault
+
+_MARKER = re.compile(r"^<!-- blumeops:(\w+) -->[ \t]*$", re.MULTILINE)
+_SVG = re.compile(r"^!\[(?P<label>[^\]\n]*)\]\((?P<path>[^)\s]+\.svg)\)(?:\{[^}\n]*\})?[ \t]*$", re.MULTILINE)
+_ACTIVE_SVG = re.compile(
+    r"<\s*(?:script|foreignObject|iframe|image|use)\b|\son\w+\s*=|javascript:", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was read from a repository: its index, and the files beside the pages with where they are."""
+
+    root: Path
+    vault: Vault
+    files: Mapping[str, Path]
+
+
+def read_text(file: Path) -> str:
+    """A file's text with plain line ends."""
+    return file.read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def finish(source: Source, path: str, text: str, problems: list[Problem]) -> str:
+    """A page as it is staged, but for its backlinks. `text` has its links rewritten; adds to `problems`."""
+    one = source.vault.pages[path]
+    if one.source.startswith("runbooks/"):
+        stem = posixpath.basename(path).removesuffix(".md")
+        text = _front(one) + runbook_page.render(one.text, text, records.latest(source.root, stem))
+    text = _in_prose(_SVG, lambda found: _inline_svg(source, one, found, problems), text)
+    return _in_prose(_MARKER, lambda found: _fill(source, one, found[1], problems), text)
+
+
+def _in_prose(pattern: re.Pattern[str], made: Callable[[re.Match[str]], str], text: str) -> str:
+    """Replace outside of fences only: what a page quotes, and what a run printed, is never acted on."""
+    ends = [(f.first, len(text) if f.last is None else f.last) for f in markdown.fences(text)]
+
+    def outside(found: re.Match[str]) -> str:
+        line = text.count("\n", 0, found.start())
+        return found[0] if any(first <= line <= last for first, last in ends) else made(found)
+
+    return pattern.sub(outside, text)
+
+
+def _front(one: Page) -> str:
+    """A runbook's front matter for the site: the notebook's own keys say nothing to a reader."""
+    return f"---\ntitle: {_quoted(one.title)}\ndescription: {_quoted(one.description)}\n---\n\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def _fill(source: Source, one: Page, name: str, problems: list[Problem]) -> str:
+    pages = source.vault.pages
+    runbooks = {p.path: p for p in pages.values() if p.source.startswith("runbooks/")}
+    match name:
+        case "state":
+            ways = {
+                posixpath.basename(p).removesuffix(".md"): (r.title, _way(p, one))
+                for p, r in runbooks.items()
+            }
+            return home.state_html(source.root, ways)
+        case "pages":
+            folder = posixpath.dirname(one.path)
+            return _listing([p for p in pages.values() if _stands_in(p, folder) and p is not one], one)
+        case "runbooks":
+            return _listing(list(runbooks.values()), one)
+    problems.append(
+        Problem(f"<!-- blumeops:{name} --> is not known", one.source, hint="state, pages or runbooks")
+    )
+    return ""
+
+
+def _way(path: str, origin: Page) -> str:
+    """The address of a page from another, in the site (folders, not files)."""
+    here = origin.path.removesuffix("index.md").removesuffix(".md") or "."
+    return posixpath.relpath(path.removesuffix("index.md").removesuffix(".md"), here) + "/"
+
+
+def _stands_in(one: Page, folder: str) -> bool:
+    parent = posixpath.dirname(one.path)
+    return parent == folder or (one.path.endswith("/index.md") and posixpath.dirname(parent) == folder)
+
+
+def _listing(pages: list[Page], origin: Page) -> str:
+    ordered = sorted(pages, key=lambda one: (one.order, one.title.casefold()))
+    items = [_item(one, origin) for one in ordered]
+    return '<div class="grid cards" markdown="1">\n\n' + "\n\n".join(items) + "\n\n</div>"
+
+
+def _item(one: Page, origin: Page) -> str:
+    link = f"-   **[{wikilinks.escape(one.title)}]({wikilinks.relative(one.path, origin.path)})**"
+    summary = one.description or _first_sentence(one.text)
+    return f"{link}\n\n    {wikilinks.safe(summary)}" if summary else link
+
+
+def _first_sentence(text: str) -> str:
+    body = text[frontmatter.end_of(text) :]
+    paragraphs = (block.strip() for block in body.split("\n\n"))
+    first = next((block for block in paragraphs if block[:1].isalnum() or block[:2] == "[["), "")
+    words = markdown.plain(first.replace("\n", " "))
+    return re.split(r"(?<=[.?])\s", words, maxsplit=1)[0].removesuffix(":")
+
+
+def _inline_svg(source: Source, one: Page, found: re.Match[str], problems: list[Problem]) -> str:
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(one.path), found["path"]))
+    file = source.files.get(path)
+    if file is None:
+        return found[0]
+    svg = read_text(file)
+    if _ACTIVE_SVG.search(svg):
+        problems.append(
+            Problem("this picture holds a script or loads other files", f"docs/{path}", hint="draw it plain")
+        )
+        return ""
+    drawn = re.sub(r"\s*\n\s*", " ", svg[svg.index("<svg") :].strip())
+    label = f"<figcaption>{found['label']}</figcaption>" if found["label"] else ""
+    return f'<figure class="drawing">{drawn}{label}</figure>'
+
+
+def backlinks(links: Mapping[str, frozenset[str]], index: Vault) -> dict[str, str]:
+    """For each page that others link to, the closing lines that name them."""
+    back: dict[str, list[Page]] = defaultdict(list)
+    for origin, targets in links.items():
+        for target in targets:
+            back[target].append(index.pages[origin])
+    return {
+        target: _linked_from(index.pages[target], pages)
+        for target, pages in back.items()
+        if target != "index.md"
+    }
+
+
+def _linked_from(target: Page, pages: list[Page]) -> str:
+    ordered = sorted(pages, key=lambda one: one.title.casefold())
+    listed = [f"- [{wikilinks.escape(p.title)}]({wikilinks.relative(p.path, target.path)})" for p in ordered]
+    return '<div class="backlinks" markdown="1">\n\n**Linked from**\n\n' + "\n".join(listed) + "\n\n</div>\n"
