@@ -12,6 +12,7 @@ import getpass
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ from filelock import FileLock, Timeout
 from blumeops import process
 from blumeops.errors import Locked
 from blumeops.plan import Plan, Result
+
+INTRODUCTION_SECONDS = 1.0
+"""How long the name of a lock's new holder is waited for, before it is called another process."""
 
 
 def now() -> str:
@@ -49,7 +53,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     try:
         started = process.start_time(os.getpid())
         holder = {"pid": os.getpid(), "started": started, "what": what, "since": now(), "user": _user()}
-        note.write_text(json.dumps(holder))
+        note.write_text(json.dumps(holder), encoding="utf-8")
         yield
     finally:
         note.unlink(missing_ok=True)
@@ -57,12 +61,21 @@ def lock(path: Path, what: str) -> Iterator[None]:
 
 
 def _holder(path: Path) -> str:
+    """The holder in words; waits a moment for one that has the lock and not yet said its name."""
+    deadline = time.monotonic() + INTRODUCTION_SECONDS
+    while (name := _living_holder(path)) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return name or "another process"
+
+
+def _living_holder(path: Path) -> str | None:
     try:
-        note = json.loads(path.with_suffix(".holder").read_text())
-        gone = "" if process.start_time(note["pid"]) == note["started"] else ", which has ended"
-        return f"`{note['what']}` (process {note['pid']} of {note['user']}, since {note['since']}{gone})"
+        note = json.loads(path.with_suffix(".holder").read_text(encoding="utf-8"))
+        if process.start_time(note["pid"]) != note["started"]:
+            return None  # left behind by one that was killed; the lock is somebody else's by now
+        return f"`{note['what']}` (process {note['pid']} of {note['user']}, since {note['since']})"
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+        return None
 
 
 def _user() -> str:
@@ -107,7 +120,7 @@ class Journal:
     def begin(self, verb: str, revision: str) -> None:
         """Open a new record; `revision` is the desired one."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self._path = self.folder / f"{stamp}-{secrets.token_hex(3)}-{verb}.jsonl"
         self._write("start", verb=verb, revision=revision, user=_user(), pid=os.getpid())
 
@@ -138,7 +151,7 @@ class Journal:
         if self._path is None:
             return
         line = json.dumps({"at": now(), "event": event, **values}, ensure_ascii=False)
-        with self._path.open("a") as record:
+        with self._path.open("a", encoding="utf-8") as record:
             record.write(line + "\n")
             record.flush()
             os.fsync(record.fileno())
@@ -150,8 +163,13 @@ class Journal:
 
 
 def _events(path: Path) -> tuple[dict, ...]:
-    events = []
-    for line in path.read_text().splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            events.append(json.loads(line))
-    return tuple(events)
+    # Not `splitlines`: it also splits at characters that JSON leaves as they are, such as U+2028.
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return tuple(event for line in lines if (event := _event(line)) is not None)
+
+
+def _event(line: str) -> dict | None:
+    with contextlib.suppress(json.JSONDecodeError):
+        event = json.loads(line)
+        return event if isinstance(event, dict) and "event" in event else None
+    return None

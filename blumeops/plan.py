@@ -159,7 +159,8 @@ class Result:
     @property
     def succeeded(self) -> bool:
         """True when every change was done and no error was reported."""
-        return not self.error and all(outcome is Outcome.DONE for outcome in self.outcomes)
+        done = all(outcome is Outcome.DONE for outcome in self.outcomes)
+        return not self.error and done and len(self.outcomes) == len(self.changes)
 
     def __str__(self) -> str:
         if not self.changes and not self.error:
@@ -191,7 +192,7 @@ class Report:
         return next((code for code in (2, 4, 1) if code in codes), 0)
 
     def __getitem__(self, layer: str) -> Answer:
-        return next(answer for answer in self.answers if answer.layer == layer)
+        return {answer.layer: answer for answer in self.answers}[layer]
 
     def __str__(self) -> str:
         return "\n".join(str(answer) for answer in self.answers)
@@ -235,6 +236,12 @@ def _exit_code(answer: Answer) -> int:
             assert_never(answer)
 
 
+_INERT = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", "\n": " ", "\r": " "} | {mark: f"\\{mark}" for mark in "\\`[]{}|"}
+)
+"""What keeps an engine's words from becoming HTML, an attribute, a link, code, or one more cell of a table."""
+
+
 def _state_words(answer: Answer) -> str:
     match answer:
         case Plan():
@@ -252,18 +259,25 @@ def _state_words(answer: Answer) -> str:
 
 def _detail(answer: Answer) -> str:
     text = str(answer).removeprefix(f"{answer.layer}: ") if not isinstance(answer, Status) else answer.reason
-    return text.replace("|", "\\|").replace("\n", " ")
+    return text.translate(_INERT)
 
 
 def _markdown_diffs(answers: Sequence[Answer]) -> list[str]:
     lines: list[str] = []
     for answer in answers:
         for change in answer.changes if not isinstance(answer, Status) else ():
-            lines += ["", f"`{change.action.sign}` **{answer.layer}** `{change.address}`"]
+            lines += ["", f"`{change.action.sign}` **{answer.layer}** {_code(change.address)}"]
             if change.diff:
                 fence = "`" * max(3, _longest_backtick_run(change.diff) + 1)
                 lines += ["", f"{fence}diff", change.diff.rstrip("\n"), fence]
     return lines
+
+
+def _code(text: str) -> str:
+    """The text as a code span that nothing in it can end."""
+    text = " ".join(text.split())
+    marks = "`" * (_longest_backtick_run(text) + 1)
+    return f"{marks} {text} {marks}" if "`" in text else f"{marks}{text}{marks}"
 
 
 def _longest_backtick_run(text: str) -> int:

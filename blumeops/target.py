@@ -5,6 +5,7 @@ The sandbox writes `.sandbox/target.toml`; it and the library meet in that one f
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -135,13 +136,14 @@ def load(root: Path, name: str = SANDBOX) -> Target:
 
 def _read(path: Path) -> dict[str, dict]:
     try:
-        return tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # TOMLDecodeError, which says line and column, or not UTF-8
         raise BadInput([Problem(str(error), str(path))]) from error
 
 
 def _target(name: str, table: Mapping, path: Path) -> Target:
     base = path.parent
+    _require_known_keys(name, table, path)
     try:
         return Target(
             name=name,
@@ -157,8 +159,41 @@ def _target(name: str, table: Mapping, path: Path) -> Target:
         )
     except KeyError as error:
         raise BadInput([Problem(f"target {name!r} lacks the key {error}", str(path))]) from error
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise BadInput([Problem(f"target {name!r}: {error}", str(path))]) from error
+
+
+_KEYS = {
+    "": {"identity", "state", "git", "tailnet", "hosts", "cluster", "env", "missing", "vantage"},
+    "git": {"url", "branch", "publish"},
+    "tailnet": {"base_url", "backend", "tailnet", "stack"}
+    | {f"{key}_{kind}" for key in ("api_key", "passphrase") for kind in ("file", "env")},
+    "hosts": {"ssh_config", "vault_password_file"},
+    "cluster": {"kubeconfig", "context", "namespace", "kustomize"},
+}
+"""The keys of a target's table and of the tables in it."""
+
+
+def _require_known_keys(name: str, table: Mapping, path: Path) -> None:
+    """Refuse what we do not know: a misspelt key would silently leave its default in force."""
+    problems = []
+    for part, known in _KEYS.items():
+        place = f"target {name!r}" + (f", table {part!r}" if part else "")
+        values = table.get(part, {}) if part and isinstance(table, Mapping) else table
+        if not isinstance(values, Mapping):
+            problems.append(Problem(f"{place} is not a table", str(path)))
+            continue
+        for key in values.keys() - known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+            problems.append(Problem(f"{place} has an unknown key {key!r}", str(path), hint=hint))
+    if name != SANDBOX and not problems and table.get("git", {}).get("publish") == Publish.MIRROR:
+        hint = "take the line away; apply then waits until you have pushed"
+        problems.append(
+            Problem(f"target {name!r}: publish = 'mirror' is for the sandbox only", str(path), hint=hint)
+        )
+    if problems:
+        raise BadInput(problems)
 
 
 def _git(table: Mapping) -> GitRemote:
@@ -199,7 +234,7 @@ def _secret(table: Mapping, key: str, base: Path) -> Secret:
         path = base / table[f"{key}_file"]
         if not path.exists():
             raise BlumeOpsError(f"the file of {key} is not there", where=str(path))
-        return Secret(path.read_text().strip())
+        return Secret(path.read_text(encoding="utf-8").strip())
     variable = table[f"{key}_env"]
     if variable not in os.environ:
         raise BlumeOpsError(f"{key} is not set", hint=f"export {variable}=…")
