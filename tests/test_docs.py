@@ -6,6 +6,8 @@ a page with the mistake in it, so a law that notices nothing fails as well.
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import shlex
 import tempfile
@@ -149,6 +151,29 @@ def missing_paths(text: str) -> list[str]:
     return found
 
 
+def unknown_imports(text: str) -> list[str]:
+    """Names that a Python example takes from `blumeops` and that are not there."""
+    found = []
+    for fence in markdown.fences(text):
+        if fence.info.startswith(("python", "{code-cell}")):
+            code = "\n".join(line for line in fence.lines if not line.startswith(":"))
+            imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+            names = [(node.module or "", alias.name) for node in imports for alias in node.names]
+            found += [f"{module} has no {name}" for module, name in names if not _importable(module, name)]
+    return found
+
+
+def _importable(module: str, name: str) -> bool:
+    if not module.startswith("blumeops"):
+        return True
+    if importlib.util.find_spec(module) is None:
+        return False
+    found = importlib.import_module(module)
+    if hasattr(found, name):
+        return True
+    return hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
+
+
 def machine_paths(text: str) -> list[str]:
     """Paths that exist only on the machine where the page was written."""
     private = {ROOT, Path(tempfile.gettempdir())} | {home for home in (Path.home(),) if len(home.parts) > 2}
@@ -172,7 +197,7 @@ def unsaid_front_matter(text: str) -> list[str]:
     return found
 
 
-LAWS_OF_TEXT = (unknown_commands, missing_paths, machine_paths)
+LAWS_OF_TEXT = (unknown_commands, missing_paths, unknown_imports, machine_paths)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -199,6 +224,8 @@ def test_a_page_says_what_it_is(page: Path) -> None:
         (unknown_commands, "```bash\nmise run tailnet-down\n```", "mise run tailnet-down: no such task"),
         (missing_paths, "See `homelab/pulumi/policy.yaml`.", "`homelab/pulumi/policy.yaml` is not"),
         (missing_paths, "See `blumeops/manager.py`.", "`blumeops/manager.py` is not"),
+        (unknown_imports, "```python\nfrom blumeops import Homelob\n```", "blumeops has no Homelob"),
+        (unknown_imports, "```{code-cell} ipython3\nfrom blumeops.plans import Plan\n```", "has no Plan"),
         (machine_paths, f"Look into `{ROOT}/docs`.", str(ROOT)),
         (unsaid_front_matter, "---\ntitle: A\norder: 1\ntags: [a]\n---\n# A\n", "description is missing"),
         (unsaid_front_matter, "---\ndescription: One. Two.\n---\n", "not one sentence"),
