@@ -7,6 +7,7 @@ live       the objects in the cluster
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,8 @@ from dataclasses import dataclass, field
 from blumeops.errors import BlumeOpsError, Diverged, StalePlan, Unreachable
 from blumeops.layer import Desired, Notify
 from blumeops.layers import argocd_lint, argocd_render
-from blumeops.layers.argocd_api import Api
-from blumeops.layers.argocd_compare import ROOT_MANAGER, Comparer, Comparison, parse_address
+from blumeops.layers.argocd_api import OURS, Api, Refused
+from blumeops.layers.argocd_compare import Comparer, Comparison, parse_address
 from blumeops.layers.argocd_health import status
 from blumeops.layers.argocd_render import App
 from blumeops.layers.argocd_sync import SYNC_SECONDS, Progress, Stage, Sync
@@ -97,7 +98,7 @@ class ArgocdLayer:
             syncs = self._sync(plan, apps[0], self._syncs(desired, notify))
         except BlumeOpsError as failure:
             error = str(failure)
-        left = self._remaining(desired, apps)
+        left = self._remaining(plan, desired, apps)
         if left is None:
             outcomes = tuple(Outcome.UNKNOWN for _ in plan.changes)
         else:
@@ -175,7 +176,7 @@ class ArgocdLayer:
     def _sync(self, plan: Plan, root: App, sync: Sync) -> dict[str, Progress]:
         kinds = [(change.action, *parse_address(change.address)) for change in plan.changes]
         deletes = {app for action, app, _ in kinds if action is Action.DELETE}
-        self.api.apply(sync.path(root.name), root.manifest, manager=ROOT_MANAGER, dry_run=False)
+        self.api.apply(sync.path(root.name), root.manifest, manager=OURS, dry_run=False)
         gone = Action.DELETE, root.name, "Application"
         leaving = {key.name for action, app, key in kinds if (action, app, key.kind) == gone}
         changed = dict.fromkeys(app for _, app, _ in kinds if app not in (root.name, *leaving))
@@ -189,10 +190,21 @@ class ArgocdLayer:
             return done
         return done | sync.sync(children) | sync.wait_gone(leaving)
 
-    def _remaining(self, desired: Desired, apps: tuple[App, ...]) -> set[str] | None:
-        """What still differs after the sync (Argo CD's word for it is not enough); None if nobody can say."""
+    def _remaining(self, plan: Plan, desired: Desired, apps: tuple[App, ...]) -> set[str] | None:
+        """What still differs after the sync (Argo CD's word for it is not enough); None if nobody can say.
+
+        What the plan removes and no sync does, because it was added by hand, is removed here.
+        """
+        planned = {change.address for change in plan.changes}
         try:
-            return {change.address for change in self._compare(desired, apps).changes}
+            found = self._compare(desired, apps)
+            ours = [one for one in found.objects if one.change and one.change.address in planned]
+            cleanings = [one.cleaning for one in ours if one.cleaning]
+            for path, operations in cleanings:
+                with contextlib.suppress(Refused):  # it changed meanwhile: then it still differs
+                    self.api.patch(path, operations)
+            after = self._compare(desired, apps) if cleanings else found
+            return {change.address for change in after.changes}
         except BlumeOpsError:
             return None
 

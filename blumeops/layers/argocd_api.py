@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +25,9 @@ Manifest = Mapping[str, object]
 CALL_SECONDS = 10.0
 ARGOCD = "argocd-controller"
 """The field manager under which Argo CD applies (its ArgoCDSSAManager)."""
+
+OURS = "blumeops"
+"""The field manager of what the layer writes itself."""
 
 APPLICATION = "argoproj.io/v1alpha1", "Application"
 
@@ -127,9 +130,14 @@ class Api:
 
     def merge(self, path: str, patch: Manifest) -> dict:
         """Change the fields in `patch` and no others (a JSON merge patch, RFC 7386)."""
-        return self._write("PATCH", path, {}, patch, "application/merge-patch+json")
+        query = {"fieldManager": OURS}
+        return self._write("PATCH", path, query, patch, "application/merge-patch+json")
 
-    def _write(self, method: str, path: str, query: Mapping[str, str], body: Manifest, content: str) -> dict:
+    def patch(self, path: str, operations: Sequence[Manifest]) -> dict:
+        """Change an object step by step (a JSON patch, RFC 6902). Raises `Refused` when a test fails."""
+        return self._write("PATCH", path, {"fieldManager": OURS}, operations, "application/json-patch+json")
+
+    def _write(self, method: str, path: str, query: Mapping[str, str], body: object, content: str) -> dict:
         url = f"{path}?{urlencode(query)}" if query else path
         status, answer = self._request(method, url, json.dumps(body), content)
         return self._accepted(status, answer, path)

@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from blumeops.errors import BadInput, Problem, Unreachable
 from blumeops.layer import Desired
 from blumeops.layers import argocd_yaml
-from blumeops.layers.argocd_api import APPLICATION, ARGOCD, Api, Key, Kind, Refused
+from blumeops.layers.argocd_api import APPLICATION, ARGOCD, OURS, Api, Key, Kind, Refused
 from blumeops.layers.argocd_diff import TRACKING, diff, essence, fingerprint
 from blumeops.layers.argocd_render import KUSTOMIZATION_FILES, App, Rendered
+from blumeops.layers.argocd_strays import removal, strays, without
 from blumeops.plan import Action, Change
-
-ROOT_MANAGER = "blumeops"
-"""The field manager of the root Application, which Argo CD does not apply itself."""
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
@@ -29,13 +27,17 @@ _WORKERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The outcome for one object; `live` is a fingerprint of what was compared, empty if it is not there."""
+    """The outcome for one object; `live` is a fingerprint of what was compared, empty if it is not there.
+
+    `cleaning` is the path and the patch that remove what was added by hand, which a sync leaves alone.
+    """
 
     app: str
     key: Key
     change: Change | None = None
     live: str = ""
     problem: Problem | None = None
+    cleaning: tuple[str, list[dict]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Comparer:
     def _application_root(self, root: App) -> Compared:
         kind = self.api.kind(*APPLICATION)
         assert kind is not None, "Api.applications has raised without it"
-        return self._against_live(root.name, Rendered(root.manifest, root.path), kind, manager=ROOT_MANAGER)
+        return self._against_live(root.name, Rendered(root.manifest, root.path), kind, manager=OURS)
 
     def _object(self, app: App, one: Rendered) -> Compared:
         manifest = one.manifest
@@ -139,9 +141,12 @@ class Comparer:
                 return _replace(app, key, live, manifest, refused)
             return self._problem(app, key, one, refused.what, refused.fields)
         seen = fingerprint(essence(live))
-        if essence(live) == essence(after):
+        added = strays(after, manifest)
+        final = without(after, added)
+        if essence(live) == essence(final):
             return Compared(app, key, None, seen)
-        return Compared(app, key, Change(Action.UPDATE, address(app, key), diff(live, after)), seen)
+        change = Change(Action.UPDATE, address(app, key), diff(live, final))
+        return Compared(app, key, change, seen, cleaning=(path, removal(live, added)) if added else None)
 
     def _would_create(self, kind: Kind, manifest: Mapping, namespace: str) -> None:
         """Have a new object checked; one for a namespace that is still to come is checked in `default`."""

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from blumeops import repository
+from blumeops import process, repository
 from blumeops.errors import BadInput, Diverged, StalePlan
 from blumeops.layers.argocd import ArgocdLayer
 from blumeops.plan import Action, Outcome, Plan, Result, State
 from blumeops.repository import Repository
+from blumeops.sandbox import engines
 from blumeops.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -117,6 +118,23 @@ def test_a_manual_edit_is_drift_and_apply_takes_it_back(trial: Trial) -> None:
     assert [change.address for change in drift.changes] == ["paperless: apps/Deployment paperless/paperless"]
     assert "-  replicas: 3" in drift.changes[0].diff
     assert trial.layer.health().state is State.DRIFTED
+    assert trial.apply().succeeded
+    assert not trial.drift()
+
+
+def test_what_was_added_by_hand_is_drift_and_apply_takes_it_away(trial: Trial) -> None:
+    """A sync leaves alone what Git does not state, but the live system is then not what Git says."""
+    config = str(trial.layer.target.cluster.kubeconfig)
+    kubectl = [str(engines.require("kubectl")), f"--kubeconfig={config}", "--namespace=paperless"]
+    process.run([*kubectl, "set", "env", "deployment/paperless", "ADDED=1"]).check()
+    process.run([*kubectl, "label", "service/broker", "added=1"]).check()
+    process.run([*kubectl, "rollout", "restart", "deployment/broker"]).check()
+    drift = trial.drift()
+    assert {change.address: change.action for change in drift.changes} == {
+        "paperless: apps/Deployment paperless/paperless": Action.UPDATE,
+        "paperless: Service paperless/broker": Action.UPDATE,
+    }, "a restart is no drift"
+    assert "-        - name: ADDED" in "".join(change.diff for change in drift.changes)
     assert trial.apply().succeeded
     assert not trial.drift()
 

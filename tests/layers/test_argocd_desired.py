@@ -14,6 +14,7 @@ from blumeops.layers import argocd_lint, argocd_render, argocd_yaml
 from blumeops.layers.argocd_api import Key
 from blumeops.layers.argocd_compare import address, parse_address
 from blumeops.layers.argocd_diff import diff, essence
+from blumeops.layers.argocd_strays import removal, strays, without
 from blumeops.sandbox import engines
 from blumeops.target import Cluster, GitRemote, Target
 
@@ -223,3 +224,37 @@ def test_status_and_bookkeeping_are_no_difference() -> None:
 )
 def test_an_address_names_application_and_object_and_can_be_read_back(key: Key) -> None:
     assert parse_address(address("app", key)) == ("app", key)
+
+
+def live_object(fields: dict, manager: str = "kubectl-edit", **spec: object) -> dict:
+    entry = {"manager": manager, "operation": "Update", "fieldsV1": fields}
+    return {"metadata": {"name": "x", "resourceVersion": "7", "managedFields": [entry]}, "spec": spec}
+
+
+def test_what_hands_added_is_told_apart_from_what_controllers_and_git_set() -> None:
+    """Field paths as the API server writes them (structured-merge-diff's FieldsV1)."""
+    item = {".": {}, "f:name": {}, "f:value": {}}
+    fields = {"f:spec": {"f:replicas": {}, "f:env": {'k:{"name":"B"}': item}, "f:paused": {}}}
+    env = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    live = live_object(fields, replicas=1, env=env, paused=True)
+    wanted = {"metadata": {"name": "x"}, "spec": {"replicas": 1, "env": env[:1]}}
+    found = strays(live, wanted)
+    assert set(found) == {("spec", "env", 1), ("spec", "paused")}
+    assert without(live, found)["spec"] == {"replicas": 1, "env": env[:1]}
+    assert {one["path"] for one in removal(live, found)[1:]} == {"/spec/env/1", "/spec/paused"}
+    by_controller = live_object(fields, "kube-controller-manager", replicas=1, env=env, paused=True)
+    assert strays(by_controller, wanted) == ()
+
+
+def test_several_added_items_are_removed_last_first() -> None:
+    fields = {"f:spec": {"f:list": {f'k:{{"name":"{n}"}}': {".": {}, "f:name": {}} for n in range(12)}}}
+    live = live_object(fields, list=[{"name": str(n)} for n in range(12)])
+    found = strays(live, {"spec": {"list": [{"name": "0"}]}})
+    assert [place for *_, place in found] == list(range(11, 0, -1))
+    assert without(live, found)["spec"] == {"list": [{"name": "0"}]}
+
+
+def test_a_restart_by_hand_is_no_change_of_state() -> None:
+    note = {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}}
+    live = live_object({"f:spec": note}, annotations={"kubectl.kubernetes.io/restartedAt": "now"})
+    assert strays(live, {"spec": {}}) == ()
