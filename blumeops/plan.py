@@ -239,7 +239,7 @@ def _exit_code(answer: Answer) -> int:
 _INERT = str.maketrans(
     {"&": "&amp;", "<": "&lt;", "\n": " ", "\r": " "} | {mark: f"\\{mark}" for mark in "\\`[]{}|"}
 )
-"""What keeps an engine's words from becoming HTML, an attribute, a link, code, or one more cell of a table."""
+"""What keeps an engine's words from becoming HTML, an attribute, a link, code, or a cell of a table."""
 
 
 def _state_words(answer: Answer) -> str:

@@ -6,18 +6,20 @@ do, 1 changes or drift, 2 error, 3 stale plan or locked, 4 partial (a layer is u
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
 import os
 import signal
 import sys
+import traceback
+from dataclasses import asdict
 from types import FrameType
 
 import click
 
 from blumeops import __version__
 from blumeops.cli import documents, homelab, sandbox
-from blumeops.errors import BlumeOpsError, Interrupted
+from blumeops.errors import BadInput, BlumeOpsError, Interrupted
 
 EXIT_CODES = """\b
 Exit codes:
@@ -30,7 +32,24 @@ Exit codes:
 """
 
 
+READER_GONE = 141
+"""The exit status when nobody reads our output to its end (`| head`): a shell's word for SIGPIPE."""
+
+
+class _ReaderGone(Exception):
+    """Our output has no reader any more. click would end with 1 here, which says that changes were found."""
+
+
+class _Cli(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
+
 @click.group(
+    cls=_Cli,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -67,10 +86,18 @@ for command in (*homelab.COMMANDS, *sandbox.COMMANDS, *documents.COMMANDS):
 def main() -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no "✓" gets "?"; without this it would get a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     code = _run(sys.argv[1:])
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            # The reader has gone (`| head`); send the interpreter's own last flush nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = READER_GONE
     sys.exit(code)
 
 
@@ -80,26 +107,34 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        if "--json" in arguments:
+            _say(BlumeOpsError(error.format_message()), as_json=True)
+        else:
+            error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return Interrupted.exit_code
-    except BrokenPipeError:
-        # The reader has gone (`| head`); send the interpreter's own last flush nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except _ReaderGone:
+        return READER_GONE
     except BlumeOpsError as error:
         _say(error, as_json="--json" in arguments)
         return error.exit_code
+    except Exception:
+        # Python's own exit status would be 1, which says here that changes were found.
+        traceback.print_exc()
+        return BlumeOpsError.exit_code
 
 
 def _say(error: BlumeOpsError, *, as_json: bool) -> None:
     if as_json:
         about = {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code}
+        if isinstance(error, BadInput):
+            about["problems"] = [asdict(problem) for problem in error.problems]
         click.echo(json.dumps({"error": about}, indent=2, ensure_ascii=False))
     else:
-        click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+        head = "error: " if "NO_COLOR" in os.environ else click.style("error: ", fg="red", bold=True)
+        click.echo(head + str(error), err=True)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
