@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 CONTEXT = "sandbox"
+LOOPBACK = "127.0.0.1"
 NAMESPACE = "argocd"
 LIFETIME = timedelta(days=3650)
 """Longer than any sandbox lives: a certificate that ends would look like a broken cluster."""
