@@ -1,8 +1,8 @@
 """The reference of the command line and of the library, made from the code.
 
 The library is read with `ast`, so nothing of it is imported and no engine is needed; docstrings here are
-Markdown already. (mkdocstrings was tried: it works inside MkDocs only, and the staged tree must build with
-any generator. Links to these pages are wikilinks, such as `[[blumeops.plan]]`.)
+Markdown already. mkdocstrings would fill its pages inside MkDocs, too late for the index of links and for
+every other generator; these are pages like all others, and `[[blumeops.plan]]` links to one.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def _said(cell: Cell, ran: CellRecord | None) -> Iterator[str]:
     if ran is None or ran.status is RunStatus.NOT_RUN:
         yield '!!! run-never "This step was not run"'
         return
-    if ran.source_sha != digest(cell.source):
+    if ran.source_sha and ran.source_sha != digest(cell.source):
         yield '!!! run-changed "This step changed after the run below"'
     said = [text for output in ran.outputs if (text := outputs.to_markdown(output))]
     if said:
