@@ -210,7 +210,7 @@ def test_the_pages_on_states_and_records_have_every_word_of_the_code() -> None:
 def sed_commands() -> Iterator[tuple[str, str]]:
     """Each `sed -i 's/OLD/NEW/' FILE` of the pages on a file of the repository: OLD and FILE."""
     for page in (ROOT / "docs").rglob("*.md"):
-        yield from re.findall(r"sed -i '?s/([^/]+)/[^/]*/'? (homelab/\S+)", page.read_text())
+        yield from re.findall(r"sed -i '?s/([^/]+)/[^/]*/'?[\s\\]+(homelab/\S+)", page.read_text())
 
 
 def test_what_a_page_tells_to_replace_is_there() -> None:
