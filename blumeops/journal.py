@@ -8,6 +8,7 @@ the holder's name stands beside it for the message only. Times are for people: n
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import json
 import os
@@ -17,8 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from blumeops import process
 from blumeops.errors import Locked
@@ -40,10 +39,11 @@ def lock(path: Path, what: str) -> Iterator[None]:
     Raises `Locked`, which names the holder's process and what it does, when another one holds it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = FileLock(path, timeout=0)
+    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # not inherited: no child keeps the lock for us
     try:
-        held.acquire()
-    except Timeout:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
         raise Locked(
             f"held by {_holder(path)}",
             where=str(path),
@@ -57,7 +57,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
         yield
     finally:
         note.unlink(missing_ok=True)
-        held.release()
+        os.close(held)
 
 
 def _holder(path: Path) -> str:

@@ -29,6 +29,9 @@ _OF_ANOTHER_REPOSITORY = (
     "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 )  # fmt: skip
 """Set in a Git hook; with them our commands would work on the repository of the hook, wherever they run."""
+_SIGNED = ("commit", "revert", "merge", "cherry-pick", "am", "rebase", "tag")
+"""The commands that write somebody's name; only for them we look whether Git knows one."""
+
 _CREDENTIALS = re.compile(r"(https?://)[^/@\s]+@")
 
 
@@ -41,7 +44,7 @@ class Repository:
     def git(self, *words: str, check: bool = True, env: Mapping[str, str] | None = None) -> process.Completed:
         """Run one git command here; with `check`, raise `GitError` when it fails."""
         env = {**_environment(), **(env or {})}
-        if not self._has_identity():
+        if _verb(words) in _SIGNED and not self._has_identity():
             env |= _AUTHOR | _COMMITTER
         done = process.run(["git", *words], cwd=self.root, env=env, timeout=GIT_TIMEOUT_SECONDS)
         if check and not done.ok:
