@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from blumeops import applying, journal, repository
+from blumeops import applying, journal, process, repository
 from blumeops import target as targets
 from blumeops.errors import BlumeOpsError, GitError, Unreachable
 from blumeops.journal import Journal
@@ -135,7 +135,11 @@ class Homelab:
             return answer
 
         with ThreadPoolExecutor(max_workers=len(LAYERS)) as pool:
-            return Report(verb, self.target.name, tuple(pool.map(ask, wanted)))
+            try:
+                return Report(verb, self.target.name, tuple(pool.map(ask, wanted)))
+            except BaseException:
+                process.end_running()
+                raise
 
     def _present(self, name: str) -> Layer:
         layer = self.factories[name](self.target)

@@ -11,8 +11,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,51 @@ def run(
         _abandon(process)
         raise
     return Completed(words, process.returncode, stdout, stderr)
+
+
+def stream(
+    argv: Sequence[str | Path], *, env: Mapping[str, str], input: str, on_line: Callable[[str], None]
+) -> Completed:
+    """Run a program on a leash and hand over every line of its output as it comes; stdout is then empty.
+
+    `end_running` ends it from another thread; that is how an interrupt reaches it.
+    """
+    words = (*leash_words(), *(str(word) for word in argv))
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=dict(env),
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        _running.add(process.pid)
+        try:
+            with contextlib.suppress(BrokenPipeError), process.stdin as given:
+                given.write(input)
+            for line in process.stdout:
+                on_line(line)
+            process.wait()
+        except BaseException:
+            _abandon(process)
+            raise
+        finally:
+            _running.discard(process.pid)
+        said.seek(0)
+        return Completed(words, process.returncode, "", said.read())
+
+
+_running: set[int] = set()
+"""The programs that a thread of ours waits for."""
+
+
+def end_running() -> None:
+    """End every program that any thread of ours streams from; an interrupt only reaches the main thread."""
+    for pid in tuple(_running):
+        end_group(pid)
 
 
 def _abandon(process: subprocess.Popen[str]) -> None:

@@ -170,7 +170,7 @@ def execute(
         said = ""
         try:
             notify(f"{book.name}: running {len(book.cells)} cells")
-            argv = [sys.executable, "-m", "blumeops.runbook_process"]
+            argv = [sys.executable, "-P", "-m", "blumeops.runbook_process"]
             limit = cell_seconds * len(book.cells) + START_SECONDS
             done = process.run(argv, cwd=root, input=json.dumps(job), timeout=limit, leashed=True)
             said = masked(done.stderr, known_secrets(root)) if not done.ok else ""

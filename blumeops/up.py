@@ -256,7 +256,7 @@ def build_site(root: Path) -> Path:
     import sys
 
     done = process.run(
-        [sys.executable, "-m", "blumeops.cli", "docs", "build", "--quiet"], cwd=root, timeout=300
+        [sys.executable, "-P", "-m", "blumeops.cli", "docs", "build", "--quiet"], cwd=root, timeout=300
     )
     if not done.ok:
         raise BlumeOpsError(f"the site was not built:\n{done.stderr.strip()}", hint="`blumeops docs check`")

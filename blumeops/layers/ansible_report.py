@@ -116,7 +116,9 @@ def task_name(data: dict) -> str:
 def _task(report: CheckReport, kind: str, data: dict, aside: tuple[dict, ...], *, handler: bool) -> None:
     name, result = task_name(data), data.get("res", {})
     if kind == "runner_on_unreachable":
-        report.unreachable.append(Failure(data["host"], _local(data), message(result)))
+        # A task may be delegated: then it is the other host that does not answer.
+        delegated = result.get("_ansible_delegated_vars", {}).get("ansible_delegated_host")
+        report.unreachable.append(Failure(delegated or data["host"], _local(data), message(result)))
         return
     if kind == "runner_on_failed" and not data.get("ignore_errors"):
         report.failures.append(Failure(data["host"], _local(data), message(result)))
@@ -206,13 +208,16 @@ def _in_words(module: str, arguments: dict, result: dict) -> str:
 
 
 def message(result: dict) -> str:
-    """What went wrong, from the result of a task or of the first item that failed."""
+    """What went wrong, from the result of a task or of the first item that failed.
+
+    A program's own last words stand behind Ansible's, which often only say that there was no answer.
+    """
     if "censored" in result:
         return MASKED
-    failed = [part for part in _items(result) if part.get("failed")]
-    text = str((failed[0] if failed else result).get("msg") or result.get("msg") or "no message")
-    said = str((failed[0] if failed else result).get("stderr") or "").strip()
-    return f"{text.strip()}: {said.splitlines()[-1]}" if said and said not in text else text.strip()
+    failed = next((part for part in _items(result) if part.get("failed")), result)
+    text = str(failed.get("msg") or result.get("msg") or "no message").strip()
+    said = str(failed.get("stderr") or failed.get("module_stderr") or "").strip()
+    return f"{text}: {said.splitlines()[-1]}" if said and said not in text else text
 
 
 def _items(result: dict) -> Iterator[dict]:

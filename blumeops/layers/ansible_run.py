@@ -1,9 +1,9 @@
 """Runs Ansible through ansible-runner and returns its events; the return code alone is never believed.
 
-Works in any thread and inside a Jupyter kernel: ansible-runner is given a cancel callback, so it installs no
-signal handlers, and it runs in a thread of its own while the caller waits. On an interrupt every process of
-the run is ended: ansible's workers and the ssh clients leave its process group, so they are found by a mark
-in their environment.
+ansible-runner forks a terminal for Ansible, which is not safe in a process with other threads (Pulumi's gRPC
+runs in ours, and in a Jupyter kernel), so it gets a process of its own: `ansible_process.py`. On an interrupt
+every process of the run is ended: ansible's workers and the ssh clients leave its process group, so they are
+found by a mark in their environment.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops import process
@@ -35,7 +34,6 @@ Asides = dict[tuple[str, str], tuple[dict, ...]]
 
 SITE = "site.yaml"
 PLUGINS = Path(__file__).with_name("ansible_plugins")
-CANCEL_POLL_SECONDS = 0.3
 ENDING_SECONDS = 10.0
 _MARK = "BLUMEOPS_ANSIBLE_RUN"
 
@@ -89,27 +87,29 @@ def _run(target: Target, folder: Path, what: dict[str, object], on_event: Callab
     base = target.state / "ansible"
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-    running = _Running(on_event=on_event)
     mark = uuid.uuid4().hex
-    settings = {
-        **what,
-        "private_data_dir": str(private),
-        "inventory": str(folder / "inventory"),
-        "envvars": _environment(target, folder, private) | {_MARK: mark},
-        "settings": {"pexpect_timeout": CANCEL_POLL_SECONDS},
-    }
-    thread = threading.Thread(target=running.run, args=(settings,), name="ansible", daemon=True)
-    thread.start()
+    settings = {**what, "private_data_dir": str(private), "inventory": str(folder / "inventory")}
+    env = {**target.environment(), **_environment(target, folder, private), _MARK: mark}
+    events: list[Event] = []
+    ended: dict[str, object] = {}
+
+    def take(line: str) -> None:
+        said = json.loads(line)
+        if "event" in said:
+            events.append(said)
+            on_event(said)
+        else:
+            ended.update(said)
+
+    argv = [sys.executable, "-P", "-m", "blumeops.layers.ansible_process"]
     try:
-        while thread.is_alive():
-            thread.join(CANCEL_POLL_SECONDS)
-        return running.result(_asides(private / "asides.jsonl"))
-    except BaseException:
-        running.cancelled.set()
-        _end_marked(mark)
-        thread.join(ENDING_SECONDS)
-        raise
+        done = process.stream(argv, env=env, input=json.dumps(settings), on_line=take)
+        if "returncode" not in ended:
+            raise EngineError(f"ansible-runner: {done.stderr.strip()[-500:] or 'was ended'}", where="ansible")
+        output = str(ended["output"])
+        return Run(tuple(events), int(str(ended["returncode"])), output, _asides(private / "asides.jsonl"))
     finally:
+        _end_marked(mark)
         shutil.rmtree(private, ignore_errors=True)
 
 
@@ -120,7 +120,6 @@ def _asides(path: Path) -> Asides:
 
 def _environment(target: Target, folder: Path, private: Path) -> dict[str, str]:
     return {
-        **target.env,
         **environment(target),
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
@@ -128,43 +127,8 @@ def _environment(target: Target, folder: Path, private: Path) -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": "blumeops",
         "BLUMEOPS_ANSIBLE_ASIDES": str(private / "asides.jsonl"),
         "ANSIBLE_NOCOLOR": "1",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        "PATH": f"{Path(sys.executable).parent}:{target.environment()['PATH']}",
     }
-
-
-@dataclass(slots=True)
-class _Running:
-    """One run, between the thread that drives ansible-runner and the one that waits for it."""
-
-    on_event: Callable[[Event], None]
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    events: list[Event] = field(default_factory=list)
-    returncode: int = -1
-    output: str = ""
-    failure: BaseException | None = None
-
-    def run(self, settings: dict[str, object]) -> None:
-        try:
-            import ansible_runner
-
-            done = ansible_runner.run(
-                **settings, quiet=True, event_handler=self._take, cancel_callback=self.cancelled.is_set
-            )
-            self.returncode = done.rc if done.rc is not None else -1
-            with contextlib.suppress(OSError):
-                self.output = done.stdout.read()
-        except BaseException as error:  # carried to the thread that waits, and raised there
-            self.failure = error
-
-    def _take(self, event: Event) -> bool:
-        self.events.append(event)
-        self.on_event(event)
-        return False  # do not keep it on disk: it may hold what the report masks
-
-    def result(self, asides: Asides) -> Run:
-        if self.failure is not None:
-            raise EngineError(f"ansible-runner: {self.failure}", where="ansible") from self.failure
-        return Run(tuple(self.events), self.returncode, self.output, asides)
 
 
 def _end_marked(mark: str) -> None:

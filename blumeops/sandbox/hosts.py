@@ -160,6 +160,7 @@ def _end_strays(layout: Layout, node: str) -> None:
         return
     for pid in (*_nspawns(layout, node), *_inits(layout, node)):
         process.end_group(pid, first=signal.SIGKILL)
+    hosts_files.end_master(layout, node)
     link = f"vb-{layout.machine(node)}"
     if Path("/sys/class/net", link).exists():
         process.run(["ip", "link", "delete", link], timeout=10)

@@ -95,11 +95,18 @@ def _store() -> Path:
 
 def end_masters(layout: Layout) -> None:
     """End the shared SSH connections, which outlive the commands that opened them."""
-    for socket in masters(layout).glob("*") if masters(layout).exists() else ():
-        process.run(["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "node"], timeout=10)
+    for node in NODES:
+        end_master(layout, node)
     shutil.rmtree(masters(layout), ignore_errors=True)
     with contextlib.suppress(OSError):  # other sandboxes have theirs in it
         masters(layout).parent.rmdir()
+
+
+def end_master(layout: Layout, node: str) -> None:
+    """End the shared SSH connection to one node, which would hang when the node was started anew."""
+    if (masters(layout) / node).exists():
+        process.run(["ssh", "-F", ssh_config(layout), "-O", "exit", node], timeout=10)
+        (masters(layout) / node).unlink(missing_ok=True)
 
 
 def _network(layout: Layout, node: str) -> str:

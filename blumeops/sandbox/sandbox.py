@@ -206,7 +206,7 @@ class Sandbox:
         config = shlex.quote(str(self.layout.folder / "ssh_config"))
         scripts |= {name: f'exec /usr/bin/{name} -F {config} "$@"' for name in ("ssh", "scp", "sftp")}
         root = shlex.quote(str(self.layout.root))
-        scripts["on"] = f'exec {shlex.quote(sys.executable)} -m blumeops.sandbox.node {root} "$@"'
+        scripts["on"] = f'exec {shlex.quote(sys.executable)} -P -m blumeops.sandbox.node {root} "$@"'
         return scripts
 
     def _write_target(self) -> None:

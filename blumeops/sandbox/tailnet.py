@@ -39,7 +39,7 @@ def control(layout: Layout, *, bridged: bool) -> tuple[Component | Step, ...]:
     )
     plane = Component(
         "control",
-        (sys.executable, "-m", "blumeops.tailnet.control", "--config", str(config)),
+        (sys.executable, "-P", "-m", "blumeops.tailnet.control", "--config", str(config)),
         ready=Http(f"{base_url(layout)}/healthz"),
         after=("tailnet-credentials", *(("bridge",) if bridged else ())),
         files={config: _config(layout, bridged=bridged)},
