@@ -65,8 +65,11 @@ class Homelab:
     def layers(self, names: Sequence[str] = ()) -> tuple[Layer, ...]:
         """The layers that this target has, in order; only the named ones if any are named."""
         wanted = _known(names)
-        made = (self.factories[name](self.target) for name in LAYERS if name in wanted)
+        made = (self._layer(name) for name in LAYERS if name in wanted)
         return tuple(layer for layer in made if layer is not None)
+
+    def _layer(self, name: str) -> Layer | None:
+        return self.factories[name](self.target, self.root / repository.DESIRED_STATE / FOLDERS[name])
 
     def plan(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
         """Compare what Git says with what is, in every layer at once. Changes nothing."""
@@ -142,7 +145,7 @@ class Homelab:
                 raise
 
     def _present(self, name: str) -> Layer:
-        layer = self.factories[name](self.target)
+        layer = self._layer(name)
         if layer is None:
             reason = self.target.missing.get(name, f"target {self.target.name!r} has no {name} layer")
             raise Unreachable(reason, retryable=False)

@@ -153,7 +153,7 @@ def homelab(tmp_path: Path) -> Homelab:
     state = tmp_path / "state"
     state.mkdir()
     target = Target("sandbox", "files", state, GitRemote("file:///nowhere"))
-    factories = {name: (lambda target, name=name: FileLayer(name, target.state)) for name in LAYERS}
+    factories = {name: (lambda target, _desired, name=name: FileLayer(name, target.state)) for name in LAYERS}
     root = tmp_path / "repo"
     root.mkdir()
     made = Homelab(Repository(root), target, factories)
@@ -252,7 +252,7 @@ def test_layers_are_asked_at_the_same_time(homelab: Homelab) -> None:
             meeting.wait()
             return super().plan(desired)
 
-    factories = {name: (lambda target, name=name: Meets(name, target.state)) for name in LAYERS}
+    factories = {name: (lambda target, _desired, name=name: Meets(name, target.state)) for name in LAYERS}
     report = Homelab(homelab.repository, homelab.target, factories).plan(notify=heard.append)
     assert [answer.layer for answer in report.answers] == list(LAYERS)
     assert len(heard) == 3

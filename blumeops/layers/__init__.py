@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from blumeops.layer import Layer
 from blumeops.target import Target
 
-Factory = Callable[[Target], Layer | None]
-"""Makes a target's layer; None when the layer is not part of that target."""
+Factory = Callable[[Target, Path], Layer | None]
+"""Makes a target's layer, given its desired state's folder; None when the target does not have that layer."""
 
 
-def tailnet(target: Target) -> Layer | None:
+def tailnet(target: Target, _desired: Path) -> Layer | None:
     """The tailnet, by Pulumi."""
     if target.tailnet is None:
         return None
@@ -20,16 +21,16 @@ def tailnet(target: Target) -> Layer | None:
     return PulumiLayer(target)
 
 
-def hosts(target: Target) -> Layer | None:
+def hosts(target: Target, desired: Path) -> Layer | None:
     """The hosts, by Ansible."""
     if target.hosts is None:
         return None
     from blumeops.layers.ansible import AnsibleLayer
 
-    return AnsibleLayer(target)
+    return AnsibleLayer(target, desired)
 
 
-def cluster(target: Target) -> Layer | None:
+def cluster(target: Target, _desired: Path) -> Layer | None:
     """The cluster, by Argo CD."""
     if target.cluster is None:
         return None
