@@ -78,12 +78,6 @@ def test_the_mirrors_are_this_machine_s_own() -> None:
     assert all(re.fullmatch(rf"deb \S+ {images.codename()}\S* \S+", line) for line in lines)
 
 
-def test_a_changed_recipe_is_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = images.key()
-    monkeypatch.setattr(images, "PACKAGES", (*images.PACKAGES, "one-more"))
-    assert images.key() != before
-
-
 def test_a_node_that_does_not_run_is_unreachable(layout: Layout) -> None:
     with pytest.raises(Unreachable, match="does not run"):
         hosts.execute(layout, "indri", ["true"])
