@@ -217,11 +217,21 @@ def status_unknown(error: BlumeOpsError) -> Status:
 
 
 def _moved_on(apps: tuple[App, ...], live: Mapping[str, dict], recorded: Desired) -> Iterable[str]:
-    """Automatic Applications that synced a newer revision than the one that we would compare with."""
+    """Automatic Applications that synced a newer revision than the one that we would compare with.
+
+    One that a commit does not touch keeps its old history, but Argo CD has compared it with the new commit.
+    """
     for app in apps:
-        history = (live.get(app.name, {}).get("status") or {}).get("history") or ()
+        status = live.get(app.name, {}).get("status") or {}
+        history = status.get("history") or ()
         automated = (app.manifest["spec"].get("syncPolicy") or {}).get("automated") is not None
-        if automated and history and history[-1].get("revision") not in (recorded.revision, None):
+        known = (recorded.revision, None)
+        if (
+            automated
+            and history
+            and history[-1].get("revision") not in known
+            and (status.get("sync") or {}).get("revision") not in known
+        ):
             yield app.name
 
 
