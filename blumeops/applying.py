@@ -27,7 +27,13 @@ def require_current(plans: Report, desired: Desired) -> None:
 
 
 def in_order(
-    plans: Report, desired: Desired, record: Journal, notify: Notify, layer: Callable[[str], Layer]
+    plans: Report,
+    desired: Desired,
+    record: Journal,
+    notify: Notify,
+    layer: Callable[[str], Layer],
+    *,
+    recheck: bool,
 ) -> Iterator[Answer]:
     """Apply each layer's plan; after a failure the later layers are not started.
 
@@ -45,7 +51,7 @@ def in_order(
         record.begun(plan)
         notify(f"{plan.layer}: applying")
         try:
-            result = _apply(layer(plan.layer), plan, desired, notify)
+            result = _apply(layer(plan.layer), plan, desired, notify, recheck=recheck)
         except (StalePlan, Diverged) as error:  # by their promise, before anything was changed
             result = _untouched(plan, desired, str(error))
             record.ended(result)
@@ -68,9 +74,9 @@ def _untouched(plan: Plan, desired: Desired, why: str) -> Result:
     return Result(plan.layer, desired.revision, plan.changes, outcomes, why)
 
 
-def _apply(layer: Layer, plan: Plan, desired: Desired, notify: Notify) -> Result:
+def _apply(layer: Layer, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool) -> Result:
     if not plan.changes and layer.recorded() == desired.revision:
         return Result(plan.layer, desired.revision)
     begun = time.monotonic()
-    result = layer.apply(plan, desired, notify)
+    result = layer.apply(plan, desired, notify, recheck=recheck)
     return replace(result, seconds=round(time.monotonic() - begun, 1))

@@ -104,6 +104,8 @@ class Homelab:
             return health
         recorded = health.recorded or layer.recorded()
         about = {"desired": desired.revision, "recorded": recorded or ""}
+        if recorded is None and health.state is State.DEGRADED:
+            return replace(health, **about)
         if recorded is None:
             return replace(health, state=State.PENDING, reason="nothing was applied yet", **about)
         drift = self._since(layer, recorded)
@@ -162,9 +164,11 @@ class Homelab:
         later ones; the report says what became of each change.
         """
         with journal.lock(self.target.state / "apply.lock", f"apply to {self.target.name}"):
-            return self._apply(plans or self.plan(names, notify=notify), notify, "apply")
+            if plans is not None:
+                return self._apply(plans, notify, "apply", recheck=True)
+            return self._apply(self.plan(names, notify=notify), notify, "apply", recheck=False)
 
-    def _apply(self, plans: Report, notify: Notify, verb: str) -> Report:
+    def _apply(self, plans: Report, notify: Notify, verb: str, *, recheck: bool) -> Report:
         self.repository.require_clean()
         _refuse_errors(plans)
         desired = self.repository.desired()
@@ -178,7 +182,7 @@ class Homelab:
         try:
             if self.target.cluster is not None and any(a.layer == "cluster" for a in plans.answers):
                 self.repository.publish(self.target.git)
-            answers = tuple(applying.in_order(plans, desired, record, notify, self._present))
+            answers = tuple(applying.in_order(plans, desired, record, notify, self._present, recheck=recheck))
             report = Report(verb, self.target.name, answers)
             outcome = "done" if report.exit_code == 0 else f"exit {report.exit_code}"
             return report
@@ -206,7 +210,7 @@ class Homelab:
         self,
         revision: str,
         *,
-        agree: Callable[[Report], bool] = lambda _plans: True,
+        agree: Callable[[Report], bool] | None = None,
         notify: Notify = _silent,
     ) -> Report:
         """Go back: `git revert` of a commit or range, then apply, over all layers.
@@ -218,11 +222,11 @@ class Homelab:
             with self.reverted(revision):
                 plans = self.plan(notify=notify)
                 _refuse_errors(plans)
-                if not agree(plans):
+                if agree is not None and not agree(plans):
                     raise GitError(
                         "not rolled back", hint="the repository and the live system are as they were"
                     )
-            return self._apply(plans, notify, "rollback")
+            return self._apply(plans, notify, "rollback", recheck=agree is not None)
 
 
 def _main_checkout(root: Path) -> Path:

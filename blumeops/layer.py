@@ -70,11 +70,13 @@ class Layer(Protocol):
         """Compare what was applied last with live; the plan's comparison is `DRIFT`. Changes nothing."""
         ...
 
-    def apply(self, plan: Plan, desired: Desired, notify: Notify) -> Result:
+    def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:
         """Do exactly this plan, and record the revision on the live system.
 
         Reads the live system again first, and raises `StalePlan` when its fingerprint or the revision
-        is not the plan's. A partial failure is a `Result` that says what was done, not an exception.
+        is not the plan's. `recheck=False` says that the plan was made in the same call, with nobody asked in
+        between: a layer whose look takes long may then spare the second one. A partial failure is a `Result`
+        that says what was done, not an exception.
         """
         ...
 

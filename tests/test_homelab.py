@@ -83,7 +83,7 @@ class FileLayer:
     def drift(self, recorded: Desired) -> Plan:
         return self._compare(recorded, Comparison.DRIFT)
 
-    def apply(self, plan: Plan, desired: Desired, notify: Notify) -> Result:
+    def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:
         if self.plan(desired).live != plan.live:
             raise StalePlan("the file changed since the plan was made", where=self.name)
         outcomes: list[Outcome] = []

@@ -227,7 +227,10 @@ def env(target: str) -> int:
     from blumeops.homelab import Homelab
     from blumeops.layers import environment
 
-    for name, value in environment(Homelab.open(target=target).target).items():
+    homelab = Homelab.open(target=target)
+    # It names the inventory, which `ansible-playbook` would find only from inside that folder.
+    config = {"ANSIBLE_CONFIG": str(homelab.root / "homelab" / "ansible" / "ansible.cfg")}
+    for name, value in {**config, **environment(homelab.target)}.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     return 0
 

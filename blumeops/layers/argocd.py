@@ -84,7 +84,7 @@ class ArgocdLayer:
         moved = tuple(_moved_on(apps, self._live(), recorded))
         return self._plan(recorded, apps, Compared.DRIFT, moved_on=moved)
 
-    def apply(self, plan: Plan, desired: Desired, notify: Notify) -> Result:
+    def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:
         """Sync the root at the plan's revision, then every Application that has changes, and wait for health.
 
         Raises `StalePlan` or `Diverged` before anything is changed; later failures are in the result.

@@ -123,7 +123,7 @@ class PulumiLayer:
         values = [etag, dns.nameservers, dns.magic_dns, dns.search_paths, dict(dns.split or {}), tags, state]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
-    def apply(self, plan: Plan, desired: Desired, notify: Notify) -> Result:
+    def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:
         """Do exactly this plan, record the revision, and look whether the policy that is live is ours."""
         deployment = stack.exported(self.target)
         self._refuse_stale(plan, desired, deployment)
