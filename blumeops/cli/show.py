@@ -23,8 +23,8 @@ STATES = {
 }
 DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class Diffs(Enum):

@@ -18,7 +18,7 @@ from blumeops.layer import Desired, Notify
 from blumeops.layers import argocd_lint, argocd_render
 from blumeops.layers.argocd_api import OURS, Api, Refused
 from blumeops.layers.argocd_compare import Comparer, Comparison, parse_address
-from blumeops.layers.argocd_health import status
+from blumeops.layers.argocd_health import looked_again, status
 from blumeops.layers.argocd_render import App
 from blumeops.layers.argocd_sync import SYNC_SECONDS, Progress, Stage, Sync
 from blumeops.plan import Action, Change, Coverage, Outcome, Plan, Result, Status
@@ -81,7 +81,9 @@ class ArgocdLayer:
     def drift(self, recorded: Desired) -> Plan:
         """What was changed behind Git's back since the last sync."""
         apps = argocd_render.render(recorded, self.target)
-        moved = tuple(_moved_on(apps, self._live(), recorded))
+        # What Argo CD wrote down may be older than the last sync of the root: it looks again first.
+        live, _ = looked_again(self.api, self._syncs(recorded, lambda _line: None))
+        moved = tuple(_moved_on(apps, live, recorded))
         return self._plan(recorded, apps, Compared.DRIFT, moved_on=moved)
 
     def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:

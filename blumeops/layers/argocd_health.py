@@ -28,7 +28,7 @@ _WORST_FIRST = (State.UNKNOWN, State.DEGRADED, State.DRIFTED, State.PENDING, Sta
 def status(api: Api, target: Target, root: str) -> Status:
     """Look at every Application, after Argo CD has looked again. Raises `Unreachable`."""
     sync = Sync(api, target, "", lambda line: None)
-    apps, answered = _looked_again(api, sync)
+    apps, answered = looked_again(api, sync)
     if root not in apps:
         return Status(LAYER, State.PENDING, reason="nothing was applied yet")
     if not answered:
@@ -53,7 +53,7 @@ def status(api: Api, target: Target, root: str) -> Status:
     )
 
 
-def _looked_again(api: Api, sync: Sync) -> tuple[Mapping[str, dict], bool]:
+def looked_again(api: Api, sync: Sync) -> tuple[Mapping[str, dict], bool]:
     """The Applications after a refresh, and whether each refresh was done.
 
     What Argo CD wrote down last may be a minute old, and says nothing about whether it still runs.
