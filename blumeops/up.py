@@ -235,12 +235,11 @@ class Up:
         say = self.screen.result
         say("")
         say(f"site     {url or self.root / 'site'}")
-        states = {answer.layer: "in sync" for answer in report.answers} if report else {}
+        applied = {answer.layer for answer in report.answers} if report else set()
         for layer in LAYERS:
             reason = box.missing().get(layer)
-            say(
-                f"{layer:8} {f'not here and not tested: {reason}' if reason else states.get(layer, 'unknown')}"
-            )
+            state = f"not here and not tested: {reason}" if reason else "in sync"
+            say(f"{layer:8} {state if reason or layer in applied else 'unknown'}")
         say(f"runbooks {runbooks} passed" if runbooks else "runbooks not run")
         say("")
         say("next:")

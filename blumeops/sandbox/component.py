@@ -52,8 +52,8 @@ class Component:
 
     `after` names the components that must be ready first. `files` are written before the start
     (mode 0600); `env` is added to the environment. `patience` bounds the wait for `ready`, in seconds.
-    `ports` are checked to be free before the start, so a taken port is named with its holder. `stop_signal` asks it
-    to end.
+    `ports` are checked to be free before the start, so a taken port is named with its holder.
+    `stop_signal` asks it to end.
     """
 
     name: str
