@@ -48,6 +48,10 @@ FILES = {
     "etc/tmpfiles.d/sandbox.conf": "C /etc/resolv.conf 0644 root root - /etc/sandbox/resolv.conf\n",
     # The archive folder belongs to the machine outside, which the user _apt cannot write to.
     "etc/apt/apt.conf.d/10-sandbox": 'APT::Sandbox::User "root";\n',
+    "usr/lib/python3/dist-packages/zip_import_cache.py": (
+        Path(__file__).with_name("zip_import_cache.py").read_text()
+    ),
+    "usr/lib/python3/dist-packages/zip_import_cache.pth": "import zip_import_cache\n",
     "etc/systemd/system/tailscaled.service": (
         "[Unit]\nDescription=Tailscale node agent\nAfter=network.target\n"
         "ConditionFileIsExecutable=/usr/local/sbin/tailscaled\n\n"

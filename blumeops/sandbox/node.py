@@ -1,4 +1,4 @@
-"""Run a program on a node of the sandbox: `python -m blumeops.sandbox.node CHECKOUT NODE PROGRAM [ARGUMENT]...`.
+"""Run a program on a node of the sandbox: `python -m blumeops.sandbox.node CHECKOUT NODE PROGRAM …`.
 
 This is what `.sandbox/bin/on` calls, and what probes use to look at the tailnet from the laptop.
 """
