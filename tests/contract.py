@@ -102,7 +102,7 @@ def _an_application_leaves(homelab: Homelab) -> None:
 
 
 def _a_replica_by_hand(homelab: Homelab) -> None:
-    kubectl(homelab, "--namespace", "grafana", "scale", "deployment/grafana", "--replicas=2")
+    kubectl(homelab, "--namespace", "paperless", "scale", "deployment/paperless", "--replicas=2")
 
 
 def _cluster_now(homelab: Homelab) -> str:
