@@ -23,6 +23,7 @@ up: setup
 	@.venv/bin/blumeops up
 
 test: setup .venv/.ready-to-test
+	@.venv/bin/blumeops engines build
 	@.venv/bin/python -m pytest $(ARGS)
 
 down: setup

@@ -182,7 +182,10 @@ def engines_build(names: tuple[str, ...], quiet: bool) -> int:
         known = ", ".join(engine.name for engine in built.ENGINES)
         raise BlumeOpsError(f"there is no engine {sorted(unknown)[0]!r}", hint=f"the engines are {known}")
     with Screen(quiet=quiet) as screen:
-        build([engine for engine in missing if not names or engine.name in names], screen.building)
+        wanted = [engine for engine in missing if not names or engine.name in names]
+        built_now = build(wanted, watch=screen.building)
+        for name, seconds in built_now.seconds.items():
+            screen.line(f"{name}: built in {seconds:.0f} s")
     return 0
 
 
