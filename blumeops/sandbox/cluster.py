@@ -98,7 +98,7 @@ def _etcd(layout: Layout, held: Credentials) -> Component:
     return Component(
         name="etcd",
         argv=(
-            str(engines.require("etcd")),
+            str(engines.expected("etcd")),
             "--name=sandbox",
             f"--data-dir={held.folder / 'etcd'}",
             f"--listen-client-urls={client}",
@@ -130,7 +130,7 @@ def _apiserver(layout: Layout, held: Credentials) -> Component:
     return Component(
         name="kube-apiserver",
         argv=(
-            str(engines.require("kube-apiserver")),
+            str(engines.expected("kube-apiserver")),
             f"--etcd-servers=https://{LOOPBACK}:{layout.port('etcd')}",
             f"--etcd-cafile={held.ca}",
             f"--etcd-certfile={held.certificate}",
@@ -176,7 +176,7 @@ def _of_control_plane(layout: Layout, held: Credentials, name: str, *options: st
     return Component(
         name=f"kube-{name}",
         argv=(
-            str(engines.require(f"kube-{name}")),
+            str(engines.expected(f"kube-{name}")),
             f"--kubeconfig={held.kubeconfig}",
             f"--authentication-kubeconfig={held.kubeconfig}",
             f"--authorization-kubeconfig={held.kubeconfig}",
@@ -195,12 +195,12 @@ def _of_control_plane(layout: Layout, held: Credentials, name: str, *options: st
 
 
 def _kwok(layout: Layout, held: Credentials) -> Component:
-    stages = sorted(engines.share("kwok").glob("stages/*.yaml"))
+    stages = sorted((engines.expected("kwok").parents[1] / "share").glob("stages/*.yaml"))
     port = layout.port("kwok")
     return Component(
         name="kwok",
         argv=(
-            str(engines.require("kwok")),
+            str(engines.expected("kwok")),
             f"--kubeconfig={held.kubeconfig}",
             f"--server-address={LOOPBACK}:{port}",
             "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",

@@ -91,7 +91,7 @@ def repo_server(layout: Layout, held: Credentials) -> Component:
     return Component(
         name="argocd-repo-server",
         argv=(
-            str(engines.require("argocd")),
+            str(engines.expected("argocd")),
             f"--redis={LOOPBACK}:{layout.port('redis')}",
             f"--address={LOOPBACK}",
             f"--port={layout.port('repo-server')}",
@@ -118,7 +118,7 @@ def application_controller(layout: Layout, held: Credentials) -> Component:
             sys.executable,
             "-m",
             "blumeops.sandbox.cluster_loopback",
-            str(engines.require("argocd")),
+            str(engines.expected("argocd")),
             f"--repo-server={LOOPBACK}:{layout.port('repo-server')}",
             "--repo-server-plaintext",
             f"--redis={LOOPBACK}:{layout.port('redis')}",

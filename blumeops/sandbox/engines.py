@@ -100,6 +100,10 @@ class Store:
             raise EngineMissing(f"{binary} is not built yet", where=str(self.cache), hint=HINT)
         return path
 
+    def expected(self, binary: str) -> Path:
+        """The program, or where it will be once it is built: for describing what is not there yet."""
+        return self.find(binary) or self.folder(self.engine_of(binary)) / "bin" / binary
+
     def share(self, name: str) -> Path:
         """The folder with an engine's data files. Raises `EngineMissing` when the engine is not built."""
         engine = self.engine(name)
@@ -157,6 +161,11 @@ def find(binary: str) -> Path | None:
 def require(binary: str) -> Path:
     """The program from the cache or PATH. Raises `EngineMissing` when it is missing."""
     return default_store().require(binary)
+
+
+def expected(binary: str) -> Path:
+    """The program, or where it will be once it is built."""
+    return default_store().expected(binary)
 
 
 def share(name: str) -> Path:

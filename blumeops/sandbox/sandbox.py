@@ -20,7 +20,7 @@ import tomli_w
 
 from blumeops import journal, process
 from blumeops import target as targets
-from blumeops.errors import BlumeOpsError, Locked
+from blumeops.errors import BlumeOpsError, EngineMissing, Locked
 from blumeops.layer import Notify
 from blumeops.sandbox import cluster, engines, hosts, tailnet
 from blumeops.sandbox import layout as layouts
@@ -112,6 +112,7 @@ class Sandbox:
         layouts.keep(self.layout)
         before = set(self.supervisor.names())
         parts = self.parts(layers)
+        _require_built(parts)
         self._sweep(notify)
         try:
             self._tools()
@@ -237,6 +238,19 @@ class Sandbox:
         on = str(folder / "on")
         table["vantage"] = {node: [on, node] for node in layouts.NODES if node in running}
         write_private(self.layout.folder / "target.toml", tomli_w.dumps(table))
+
+
+def _require_built(parts: Sequence[Part]) -> None:
+    """Raise `EngineMissing` before anything is started when a program of the sandbox is not there."""
+    programs = [Path(word) for part in parts if isinstance(part, Component) for word in part.argv[:4]]
+    called = {"control": "headscale", "indri": "tailscaled"}
+    programs += [engines.expected(called[part.name]) for part in parts if part.name in called]
+    absent = [path for path in programs if path.parent.name == "bin" and not path.exists()]
+    if absent:
+        names = ", ".join(dict.fromkeys(path.name for path in absent))
+        raise EngineMissing(
+            f"not built yet: {names}", hint="`blumeops engines build`, or `blumeops up` for everything"
+        )
 
 
 def leftovers(layout: Layout) -> tuple[str, ...]:
