@@ -19,6 +19,7 @@ from blumeops.probe import Reach
 from blumeops.records import RunStatus
 from blumeops.sandbox.sandbox import Sandbox, leftovers
 from blumeops.sandbox.supervisor import Life
+from blumeops.tailnet.client import client_of
 from tests.conftest import BLUMEOPS, ROOT, Ran, run_blumeops
 
 GOLDEN = Path(__file__).with_name("dry-run.txt")
@@ -140,6 +141,22 @@ def test_the_engines_own_tools_talk_to_the_sandbox(sandbox: Sandbox) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for words in ("miniflux", "Acl", "sifaka | SUCCESS", "\nindri\n", "gilbert"):
         assert words in done.stdout, done.stdout
+
+
+@pytest.mark.sandbox
+@pytest.mark.needs("hosts")
+def test_every_node_gets_the_policy_and_stays_connected(sandbox: Sandbox) -> None:
+    """headscale only logs that it could not send a node its policy; the node then keeps its old one."""
+    log = sandbox.layout.folder / "tailnet" / "state" / "headscale.log"
+    assert "cannot write update" not in log.read_text(errors="replace")
+    assert console_devices(sandbox) == {"indri": True, "sifaka": True, "gilbert": True}
+
+
+def console_devices(sandbox: Sandbox) -> dict[str, bool]:
+    """Which devices are connected to the control plane."""
+    assert sandbox.target.tailnet is not None
+    devices = client_of(sandbox.target.tailnet).devices()
+    return {device["hostname"]: device["connectedToControl"] for device in devices}
 
 
 @pytest.mark.sandbox

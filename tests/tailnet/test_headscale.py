@@ -35,6 +35,11 @@ def test_no_rules_is_open_and_an_empty_list_is_closed() -> None:
     assert _rules(grants=[]) == []
 
 
+def test_ssh_rules_stay_here_because_a_node_that_gets_one_gets_no_policy_at_all() -> None:
+    rule = {"action": "accept", "src": ["*"], "dst": ["tag:nas"], "users": ["root"]}
+    assert headscale.policy({"acls": [], "ssh": [rule]}) == {"acls": []}
+
+
 def test_tests_stay_here() -> None:
     assert headscale.policy({"acls": [], "tests": [{"src": "a@b"}], "sshTests": []}) == {"acls": []}
 
