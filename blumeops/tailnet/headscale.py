@@ -1,11 +1,11 @@
 """Tailscale's words for headscale: a policy, DNS settings and nodes, translated without loss or refused.
 
-headscale 0.28 knows `groups`, `hosts`, `tagOwners`, `acls` and `autoApprovers`. Grants that only name addresses
-and ports become ACL rules; tests are ours to run, before this. Pure: no network, no clock.
+headscale 0.28 knows `groups`, `hosts`, `tagOwners`, `acls` and `autoApprovers`. Grants that only name
+addresses and ports become ACL rules; tests are ours to run, before this. Pure: no network, no clock.
 
-It knows `ssh` too, but the build for Go 1.27 cannot send it: encoding the rule fails ("unsupported `format` tag
-option" of `SessionDuration`), and the node it is for then gets no policy at all and keeps its old one. So the
-rules are checked, tested and kept here, and not sent: the sandbox's nodes serve no Tailscale SSH.
+It knows `ssh` too, but the build for Go 1.27 cannot send it: encoding the rule fails ("unsupported `format`
+tag option" of `SessionDuration`), and the node it is for then gets no policy at all and keeps its old one. So
+the rules are checked, tested and kept here, and not sent: the sandbox's nodes serve no Tailscale SSH.
 """
 
 from __future__ import annotations
