@@ -37,7 +37,7 @@ ENGINES = {
 
 NEXT = (
     ".venv/bin/blumeops plan",
-    "mise run provision-indri -- --check --diff",
+    ".venv/bin/blumeops provision indri --check --diff",
     ".venv/bin/blumeops runbook run roll-back-a-change",
 )
 """What to try next, printed at the end."""
