@@ -86,6 +86,8 @@ for command in (*homelab.COMMANDS, *sandbox.COMMANDS, *documents.COMMANDS):
 def main() -> None:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminated)
+    # A shell starts a job in the background with SIGINT ignored; whoever sends it there means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows no "✓" gets "?"; without this it would get a traceback.
         if isinstance(stream, io.TextIOWrapper):

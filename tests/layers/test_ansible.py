@@ -170,7 +170,8 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
     seconds = str(3000 + os.getpid() % 1000 / 1000)
     homelab(tmp_path, f"- {{ansible.builtin.command: sleep {seconds}, check_mode: false}}\n")
     program = (
-        "from pathlib import Path; from tests.layers.test_ansible import layer, Desired; import sys\n"
+        "from pathlib import Path; from tests.layers.test_ansible import layer, Desired; import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "root = Path(sys.argv[1]); layer(root).plan(Desired(root / 'homelab', '1' * 40))"
     )
     root = Path(__file__).resolve().parents[2]
