@@ -237,14 +237,14 @@ def test_a_cluster_that_does_not_answer_is_unknown_and_recovers_K1(
 def test_a_host_out_of_reach_is_unknown_while_the_others_answer_H1(
     homelab: Homelab, sandbox: Sandbox
 ) -> None:
-    link = f"vb-{sandbox.layout.machine('sifaka')}"
+    link = f"vb-{sandbox.layout.machine('indri')}"
     subprocess.run(["ip", "link", "set", link, "down"], check=True)
     try:
         ran = run_blumeops("plan", cwd=homelab.root)
     finally:
         subprocess.run(["ip", "link", "set", link, "up"], check=True)
     assert ran.code == 4, str(ran)
-    assert "sifaka" in ran.out and "tailnet: nothing to do" in ran.out and "cluster: nothing to do" in ran.out
+    assert "indri" in ran.out and "tailnet: nothing to do" in ran.out and "cluster: nothing to do" in ran.out
     again = probe.until(lambda: homelab.plan(["hosts"]), lambda report: report.exit_code == 0, seconds=60)
     assert again.exit_code == 0, str(again)
 
