@@ -360,8 +360,8 @@ def test_ansible_is_idempotent_and_clean_in_check_mode_H8(homelab: Homelab) -> N
 
 @pytest.mark.needs("hosts")
 def test_a_backup_can_be_restored(homelab: Homelab) -> None:
-    on(homelab, "indri", "systemctl", "start", "borg-backup.service")
-    on(homelab, "indri", "systemctl", "start", "borg-restore-drill.service")
-    result = on(homelab, "indri", "systemctl", "show", "-p", "Result", "borg-restore-drill.service")
+    on(homelab, "indri", "systemctl", "start", "borg@backup.service")
+    on(homelab, "indri", "systemctl", "start", "borg@restore-drill.service")
+    result = on(homelab, "indri", "systemctl", "show", "-p", "Result", "borg@restore-drill.service")
     assert result.strip() == "Result=success"
     assert console(homelab).devices()
