@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,8 @@ def console_devices(sandbox: Sandbox) -> dict[str, bool]:
 @pytest.mark.needs("hosts", "cluster")
 def test_magicdns_names_and_caddy_answer_through_the_tailnet(sandbox: Sandbox) -> None:
     for host in ("indri", "indri.homelab.test"):
-        answer = probe.get(sandbox.target, "gilbert", host, name="docs.homelab.test")
+        look = partial(probe.get, sandbox.target, "gilbert", host, name="docs.homelab.test")
+        answer = probe.until(look, lambda said: said.status == 200, seconds=60)
         assert answer.status == 200 and "knowledge base" in answer.body, str(answer)
     assert probe.connect(sandbox.target, "gilbert", "nobody.homelab.test", 80).reach is Reach.NO_NAME
     assert probe.connect(sandbox.target, "sifaka", "indri", 80).reach is Reach.NO_ANSWER

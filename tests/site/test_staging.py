@@ -188,7 +188,9 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"runbook": "x"}', '{"cells": 3', "\x00"])
 def test_what_is_no_record_is_refused_by_name(text: str, small: Path) -> None:
     """A broken record is an error that names the file; it never becomes "never run"."""
-    (small / records.COMMITTED / "restart-indri.json").write_text(text)
+    committed = small / records.COMMITTED / "restart-indri.json"
+    committed.parent.mkdir(parents=True, exist_ok=True)
+    committed.write_text(text)
     with pytest.raises(BadInput, match=r"restart-indri\.json"):
         staging.stage(small)
 
