@@ -13,6 +13,9 @@ from blumeops.errors import BadInput
 from blumeops.site import staging
 from blumeops.site.serve import WATCHED
 
+THEME = Path(__file__).with_name("theme")
+"""Style, scripts and typefaces, over Material's: in the package, so that any other vault looks the same."""
+
 
 class BlumeOpsPlugin(BasePlugin):
     """Stage `docs/` and `runbooks/` next to `mkdocs.yml`, and hand the staged tree to MkDocs."""
@@ -26,6 +29,7 @@ class BlumeOpsPlugin(BasePlugin):
             raise PluginError(f"\n{error}") from error
         config.docs_dir = str(staged.folder)
         config.nav = staged.nav
+        config.theme.dirs.insert(0, str(THEME))
         return config
 
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
