@@ -98,6 +98,11 @@ def mask(text: str) -> str:
     Blanked are front matter, fences, indented code, code spans, HTML comments, `<pre>` and its like, and
     escaped brackets. Lines and columns stay where they are.
     """
+    return _INLINE_CODE.sub(lambda found: _NOT_NEWLINE.sub(" ", found[0]), mask_blocks(text))
+
+
+def mask_blocks(text: str) -> str:
+    """The text with front matter, fences and indented code blanked out; spans and comments stay."""
     lines = text.split("\n")
     for number in range(text.count("\n", 0, frontmatter.end_of(text))):
         lines[number] = " " * len(lines[number])
@@ -107,7 +112,7 @@ def mask(text: str) -> str:
             lines[number] = " " * len(lines[number])
         lines[fence.first] = fence.lead + lines[fence.first][len(fence.lead) :]
     _mask_indented(lines)
-    return _INLINE_CODE.sub(lambda found: _NOT_NEWLINE.sub(" ", found[0]), "\n".join(lines))
+    return "\n".join(lines)
 
 
 def _mask_indented(lines: list[str]) -> None:
