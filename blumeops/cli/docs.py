@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from blumeops.cli.homelab import json_option, quiet_option
 from blumeops.errors import BlumeOpsError
@@ -16,6 +18,8 @@ root_option = click.option(
     help="Another repository or vault than this one.",
     metavar="DIR",
 )
+KINDS = ("tutorial", "how-to", "reference", "explanation", "host", "service", "runbook")
+"""`blumeops.site.new.Kind`, written down again so that the command line starts without the site."""
 
 
 def root_of(root: Path | None) -> Path:
@@ -27,14 +31,88 @@ def root_of(root: Path | None) -> Path:
     try:
         return find(Path.cwd().resolve()).root
     except BlumeOpsError as error:
-        raise BlumeOpsError(
-            error.what, where=error.where, hint="name a repository or vault: --root DIR"
-        ) from error
+        hint = "name a repository or vault: --root DIR"
+        raise BlumeOpsError(error.what, where=error.where, hint=hint) from error
+
+
+def complete_pages(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Shell completion for the name of a page: what links call it, with its title beside it."""
+    from blumeops.site import staging
+
+    try:
+        pages = staging.read(root_of(ctx.params.get("root"))).vault.pages.values()
+    except BlumeOpsError:
+        return []
+    found = sorted({(page.name, page.title) for page in pages if not page.generated})
+    return [CompletionItem(name, help=title) for name, title in found if name.startswith(typed)]
 
 
 @click.group()
 def docs() -> None:
     """The site: docs/ and runbooks/ as pages."""
+
+
+@docs.command("new")
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("title")
+@click.option("--description", default="", metavar="SENTENCE", help="What the page is for, in one sentence.")
+@root_option
+@json_option
+def docs_new(kind: str, title: str, description: str, root: Path | None, as_json: bool) -> int:
+    """Write a new page with front matter and a skeleton; its file name comes from its TITLE.
+
+    KIND is tutorial, how-to, reference or explanation; host or service for a card; or runbook.
+    What is there already is never touched.
+    """
+    from blumeops.site import new
+
+    place = root_of(root)
+    page = new.create(place, new.Kind(kind), title, description=description)
+    path = page.file.relative_to(place).as_posix()
+    if as_json:
+        about = {"path": path, "name": page.name, "title": page.title, "kind": page.kind.value}
+        click.echo(json.dumps(about, indent=2, ensure_ascii=False))
+    else:
+        click.echo(path)
+        click.echo(f"link to it from another page: [[{page.name}]]", err=True)
+    return 0
+
+
+@docs.command("links")
+@click.argument("page", shell_complete=complete_pages)
+@root_option
+@json_option
+def docs_links(page: str, root: Path | None, as_json: bool) -> int:
+    """Show where a page links to, who links to it and from which line, what is broken, what is related.
+
+    PAGE is any name that a link may use: file name, title, alias or path. Exit code 2 when a link of the
+    page is broken.
+    """
+    from blumeops.site import page_links, staging
+
+    found = page_links.of(staging.read(root_of(root)).vault, page)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        _show_links(found)
+    return 2 if found.broken else 0
+
+
+def _show_links(found: object) -> None:
+    from blumeops.site.page_links import PageLinks
+
+    assert isinstance(found, PageLinks)
+    click.echo(f"{found.title}  {found.page}")
+    parts = (
+        ("links to", [f"{link.line:>5}  {link.target}  {link.written}" for link in found.outgoing]),
+        ("linked from", [str(link) for link in found.incoming]),
+        ("broken", [f"{problem.where}  {problem.what}" for problem in found.broken]),
+        ("related", [f"{one.page}  {one.title}" for one in found.related]),
+    )
+    for name, lines in parts:
+        click.echo(f"\n{name}: {len(lines) or 'none'}")
+        for line in lines:
+            click.echo(f"  {line}")
 
 
 @docs.command("build")
