@@ -7,10 +7,11 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.plugins import BasePlugin
+from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.structure.pages import Page
 
 from blumeops.errors import BadInput
-from blumeops.site import staging
+from blumeops.site import csp, staging
 from blumeops.site.serve import WATCHED
 
 THEME = Path(__file__).with_name("theme")
@@ -31,6 +32,16 @@ class BlumeOpsPlugin(BasePlugin):
         config.nav = staged.nav
         config.theme.dirs.insert(0, str(THEME))
         return config
+
+    @event_priority(-100)
+    def on_post_page(self, output: str, *, page: Page, **_: object) -> str:
+        """Give a finished page its content security policy; last, when no other plugin changes a script."""
+        return csp.add(output, content=page.content or "", trusted=page.meta.get("trusted") is True)
+
+    @event_priority(-100)
+    def on_post_template(self, output: str, *, template_name: str, **_: object) -> str:
+        """The same for pages without a text, such as 404.html."""
+        return csp.add(output) if template_name.endswith(".html") else output
 
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
         """Watch what people edit; the staged folder itself changes with every build and is not watched."""
