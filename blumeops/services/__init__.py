@@ -1,0 +1,1 @@
+"""The service map: what runs, where, how it is reached, watched, kept and shown; read from the repository."""
