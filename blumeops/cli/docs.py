@@ -115,6 +115,37 @@ def _show_links(found: object) -> None:
             click.echo(f"  {line}")
 
 
+@docs.command("export")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
+@root_option
+@json_option
+@quiet_option
+def docs_export(folder: Path | None, root: Path | None, as_json: bool, quiet: bool) -> int:
+    """Write the whole site as plain Markdown into DIR (default: build/markdown of the repository).
+
+    Links, embeds and callouts become standard Markdown. Exporting again changes only what changed; a file
+    in DIR that is not from an export is never overwritten.
+    """
+    from blumeops.site import export
+
+    place = root_of(root)
+    done = export.export(place, folder or place / export.DEFAULT)
+    if as_json:
+        about = {
+            "folder": str(done.folder),
+            "written": done.written,
+            "removed": done.removed,
+            "unchanged": done.unchanged,
+        }
+        click.echo(json.dumps(about, indent=2, ensure_ascii=False))
+        return 0
+    click.echo(f"{done.folder}")
+    if not quiet:
+        said = f"{len(done.written)} written, {len(done.removed)} removed, {done.unchanged} as they were"
+        click.echo(said, err=True)
+    return 0
+
+
 @docs.command("build")
 @root_option
 @quiet_option
