@@ -176,7 +176,9 @@ def docs_check(root: Path | None, as_json: bool) -> int:
 
 @docs.command("serve")
 @root_option
-@click.option("--port", type=click.IntRange(1024, 65535), default=8000, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+)
 def docs_serve(root: Path | None, port: int) -> int:
     """Serve the site on 127.0.0.1 and build it again when a page changes; Ctrl-C ends it."""
     from blumeops.site import build

@@ -122,7 +122,7 @@ def _stands_in(path: str, folder: str) -> bool:
 
 def _item(one: Page, origin: Page) -> str:
     link = f"- [{wikilinks.escape(one.title)}]({wikilinks.relative(one.path, origin.path)})"
-    return f"{link}: {wikilinks.escape(one.description)}" if one.description else link
+    return f"{link}: {wikilinks.safe(one.description)}" if one.description else link
 
 
 def _with_heading(page: Page, text: str) -> str:

@@ -107,7 +107,7 @@ def _dedent(line: str, lead: str) -> str:
 
 def _titled(found: re.Match[str], inner: list[str]) -> Iterator[str]:
     title = found["title"] if found["title"] is not None else found["kind"].replace("-", " ").capitalize()
-    body = list(_blocks(inner))
+    body = "\n".join(_blocks(inner)).strip("\n").split("\n")
     mark = "" if found["marks"].startswith("===") else "> "
     head = [f"**{title}**", ""] if title else []
     for line in [*head, *body]:
