@@ -12,6 +12,7 @@ from mkdocs.structure.pages import Page
 
 from blumeops.errors import BadInput
 from blumeops.site import csp, staging
+from blumeops.site.place import Place
 from blumeops.site.serve import WATCHED
 
 THEME = Path(__file__).with_name("theme")
@@ -23,9 +24,9 @@ class BlumeOpsPlugin(BasePlugin):
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Stage, then let MkDocs read the staged folder and its navigation. A wrong page ends the build."""
-        self.root = root = Path(config.config_file_path).parent
+        self.place = place = Place.of(Path(config.config_file_path).parent)
         try:
-            staged = staging.stage(root)
+            staged = staging.stage(place)
         except BadInput as error:
             raise PluginError(f"\n{error}") from error
         config.docs_dir = str(staged.folder)
@@ -45,8 +46,8 @@ class BlumeOpsPlugin(BasePlugin):
 
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
         """Watch what people edit; the staged folder itself changes with every build and is not watched."""
-        root = self.root
-        server.unwatch(str(root / staging.STAGED))
+        root = self.place.root
+        server.unwatch(str(self.place.staged))
         for name in WATCHED:
             if (root / name).exists():
                 server.watch(str(root / name))

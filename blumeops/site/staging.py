@@ -11,6 +11,7 @@ Staging again writes only what changed, and takes away what left. Three lines in
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,9 +21,16 @@ from blumeops.errors import BadInput, Problem
 from blumeops.site import reference, wikilinks
 from blumeops.site.compose import Source, backlinks, finish, read_text
 from blumeops.site.navigation import SECTIONS, Nav, navigation
+from blumeops.site.place import STAGED as STAGED
+from blumeops.site.place import Place
 from blumeops.site.vault import Page, Vault, page, vault
 
-STAGED = Path("build/docs")
+ATTACHMENTS = frozenset({
+    ".md", ".apng", ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp",
+    ".m4a", ".mp3", ".mp4", ".ogg", ".webm", ".pdf",
+})  # fmt: skip
+)
+"""What a bare vault publishes: its folder may hold anything, so only pages and what they embed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,14 @@ class Staged:
     removed: tuple[str, ...]
 
 
-def read(root: Path) -> Source:
+def read(where: Path | Place) -> Source:
     """Read everything the site is made from. Raises `BadInput` with every problem of every page."""
+    place = Place.of(where)
+    root = place.root
     pages: list[Page] = []
     problems: list[Problem] = []
     files: dict[str, Path] = {}
-    for path, file in _files(root, problems):
+    for path, file in _files(place, problems):
         if file.suffix != ".md":
             files[path] = file
             continue
@@ -59,14 +69,12 @@ def read(root: Path) -> Source:
     return Source(root, vault([*pages, *_missing_indexes(pages)], files), files)
 
 
-def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
+def _files(place: Place, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     """Every file of the vault with its path in the site. A symbolic link that leads out is a problem."""
-    docs, runbooks = root / "docs", root / "runbooks"
-    found = [(file.relative_to(docs).as_posix(), file) for file in sorted(docs.rglob("*"))]
-    found += [(f"how-to/{file.name}", file) for file in sorted(runbooks.glob("*.md"))]
+    root = place.root
+    found = [(file.relative_to(place.docs).as_posix(), file) for file in _under(place)]
+    found += [(f"how-to/{file.name}", file) for file in sorted(place.runbooks.glob("*.md"))]
     for path, file in found:
-        if any(part.startswith(".") for part in path.split("/")):
-            continue
         if not file.resolve().is_relative_to(root.resolve()):
             where = file.relative_to(root).as_posix()
             problems.append(
@@ -74,6 +82,17 @@ def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
             )
         elif file.is_file():
             yield path, file
+
+
+def _under(place: Place) -> Iterator[Path]:
+    """The files of the pages' folder in order; of a bare vault only what belongs to its pages."""
+    bare = place.docs == place.root
+    left_out = {place.site, place.runbooks, place.staged, place.root / "node_modules"} if bare else set()
+    for folder, names, files in os.walk(place.docs):
+        names[:] = sorted(n for n in names if n[0] != "." and Path(folder, n) not in left_out)
+        for name in sorted([*files, *(n for n in names if Path(folder, n).is_symlink())]):
+            if name[0] != "." and (not bare or Path(name).suffix.lower() in ATTACHMENTS):
+                yield Path(folder, name)
 
 
 def _clashes(pages: list[Page]) -> list[Problem]:
@@ -110,13 +129,14 @@ def _index(path: str) -> Page:
     return page(path, path, text, generated=True)
 
 
-def stage(root: Path, folder: Path | None = None) -> Staged:
-    """Write the staged tree under `root / build/docs` (or `folder`). Raises `BadInput` with every problem.
+def stage(where: Path | Place, folder: Path | None = None) -> Staged:
+    """Write the staged tree where the place has it (or into `folder`). Raises `BadInput` with every problem.
 
     Nothing is written when there is a problem, so a site that was right stays as it was.
     """
-    source = read(root)
-    into = folder or root / STAGED
+    place = Place.of(where)
+    source = read(place)
+    into = folder or place.staged
     rewritten = {path: wikilinks.rewrite(one, source.vault) for path, one in source.vault.pages.items()}
     problems = [problem for done in rewritten.values() for problem in done.problems]
     texts = {path: finish(source, path, done.text, problems) for path, done in rewritten.items()}

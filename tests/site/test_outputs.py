@@ -68,7 +68,7 @@ class _Tags(HTMLParser):
 
 
 class _Config(yaml.SafeLoader):
-    """Reads mkdocs.yml, whose one Python name is the slugifier, which does not matter here."""
+    """Reads the site's configuration, whose one Python name is the slugifier, which does not matter here."""
 
 
 _Config.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda loader, suffix, node: None)
@@ -76,7 +76,7 @@ _Config.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda loader, s
 
 @functools.cache
 def _markdown() -> Markdown:
-    listed = yaml.load((ROOT / "mkdocs.yml").read_text(), _Config)["markdown_extensions"]
+    listed = yaml.load((ROOT / "blumeops/site/mkdocs.yml").read_text(), _Config)["markdown_extensions"]
     settings: dict[str, Any] = {}
     for entry in listed:
         settings |= entry if isinstance(entry, dict) else {entry: {}}
