@@ -29,7 +29,6 @@ ATTACHMENTS = frozenset({
     ".md", ".apng", ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp",
     ".m4a", ".mp3", ".mp4", ".ogg", ".webm", ".pdf",
 })  # fmt: skip
-)
 """What a bare vault publishes: its folder may hold anything, so only pages and what they embed."""
 
 
