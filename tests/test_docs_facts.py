@@ -31,7 +31,7 @@ MARKS = re.compile(r"[`*]|\[\[|\]\]")
 
 def table(page: str, heading: str = "") -> dict[str, list[str]]:
     """The rows under one heading of a reference page, or above the first: first cell to the others."""
-    text = (REFERENCE / f"{page}.md").read_text()
+    text = next(REFERENCE.rglob(f"{page}.md")).read_text()
     return _rows((text.partition(f"\n## {heading}\n")[2] if heading else text).partition("\n## ")[0])
 
 

@@ -18,7 +18,7 @@ from types import FrameType
 import click
 
 from blumeops import __version__
-from blumeops.cli import docs, homelab, runbook, sandbox
+from blumeops.cli import docs, homelab, runbook, sandbox, services
 from blumeops.errors import BadInput, BlumeOpsError, Interrupted
 
 EXIT_CODES = """\b
@@ -79,7 +79,7 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "blumeops", "_BLUMEOPS_COMPLETE").source())
 
 
-for command in (*homelab.COMMANDS, *sandbox.COMMANDS, *runbook.COMMANDS, *docs.COMMANDS):
+for command in (*homelab.COMMANDS, *sandbox.COMMANDS, *runbook.COMMANDS, *docs.COMMANDS, *services.COMMANDS):
     cli.add_command(command)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
 from blumeops.services import located
-from blumeops.services.located import Document, Fact
+from blumeops.services.located import Document, Fact, Files
 from blumeops.services.model import Application, Workload
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -31,10 +31,10 @@ class _Folder:
     seen: set[Path] = field(default_factory=set)
 
 
-def applications(root: Path, base: Path, problems: list[Problem]) -> list[Application]:
-    """Every Application below `base` but those that only deploy Applications. Adds to `problems`."""
-    found = []
-    for path in located.files(base, ".yaml", ".yml"):
+def applications(files: Files, problems: list[Problem]) -> list[Application]:
+    """Every Application but those that only deploy Applications. Adds to `problems`."""
+    root, found = files.root, []
+    for path in files.ending(".yaml", ".yml"):
         if b"kind: Application" in path.read_bytes():
             found += [one for one in _read(path, root, problems) if _is_application(one)]
     made = [_application(one, root, problems) for one in found]
@@ -125,7 +125,7 @@ def _manifests(path: Path, root: Path, problems: list[Problem]) -> list[Document
 
 def _services(deployed: _Folder) -> Iterator[Fact]:
     """Each port of each Service, as `NAME:PORT`, and `NAME:PORT:NODEPORT` where it is open on the node."""
-    for one in deployed.documents:
+    for one in (*deployed.documents, *deployed.patches):
         if one.get("kind") == "Service":
             for n, port in enumerate(one.items("spec", "ports")):
                 node = f":{port['nodePort']}" if port.get("nodePort") else ""

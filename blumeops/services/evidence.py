@@ -12,7 +12,7 @@ from pathlib import Path
 from blumeops.errors import BadInput, Problem
 from blumeops.services import located
 from blumeops.services.hosts import Hosts, Variable
-from blumeops.services.located import Document, Fact
+from blumeops.services.located import Document, Fact, Files
 from blumeops.services.model import Card, Role, Route
 
 _UPSTREAM = ("upstream", "backend", "proxy_to", "target")
@@ -21,6 +21,8 @@ _EXCLUDED = re.compile(r"--exclude[ =](\S+)")
 _DOMAIN = re.compile(r"\b(\w*domain)\b")
 _SITE = re.compile(r"^(?P<name>[a-z][\w.-]*\.[\w.-]+)(?::\d+)?(?:,.*)? \{$")
 _PROXIED = re.compile(r"^\s*reverse_proxy\s+(?:\S+://)?(?P<to>[\w.-]+:\d+)")
+CARD_BYTES = 20_000
+"""How much of a page is read for its front matter, which is shorter."""
 ASPECTS = ("route", "probe", "backup", "dashboard")
 """What a card may declare as missing on purpose, as `ASPECT: none, because …`."""
 
@@ -63,23 +65,23 @@ def _below(path: str, folder: str) -> bool:
     return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
-def routes(root: Path, base: Path, known: Hosts) -> list[Route]:
+def routes(files: Files, known: Hosts) -> list[Route]:
     """What the reverse proxy serves: lists of sites in variables, and sites written out in a Caddyfile."""
-    found = [route for variable in known.variables for route in _listed(root, base, variable, known)]
-    for path in located.files(base, "Caddyfile", "Caddyfile.j2"):
-        found += _written_out(path, root)
+    found = [route for variable in known.variables for route in _listed(files, variable, known)]
+    for path in files.ending("Caddyfile", "Caddyfile.j2"):
+        found += _written_out(path, files.root)
     by_name: dict[str, Route] = {}
     for route in found:
         by_name.setdefault(route.host, route)
     return list(by_name.values())
 
 
-def _listed(root: Path, base: Path, variable: Variable, known: Hosts) -> Iterator[Route]:
+def _listed(files: Files, variable: Variable, known: Hosts) -> Iterator[Route]:
     items = variable.value if isinstance(variable.value, list) else []
     sites = [(n, one) for n, one in enumerate(items) if isinstance(one, dict) and _is_site(one)]
     if not sites:
         return
-    role, domain = _template_of(base, variable.name)
+    role, domain = _template_of(files, variable.name)
     suffix = known.resolve(f"{{{{ {domain} }}}}") if domain else ""
     for n, one in sites:
         name = str(one.get("name") or one.get("host"))
@@ -97,9 +99,9 @@ def _is_site(one: dict) -> bool:
     )
 
 
-def _template_of(base: Path, name: str) -> tuple[str, str]:
+def _template_of(files: Files, name: str) -> tuple[str, str]:
     """The role whose template goes through a variable, and the variable with the domain in that template."""
-    for path in sorted(base.rglob("roles/*/templates/*.j2")):
+    for path in files.ending(".j2"):
         text = path.read_text(encoding="utf-8", errors="replace")
         if name in text and ("reverse_proxy" in text or "proxy_pass" in text):
             domain = _DOMAIN.search(text)
@@ -152,29 +154,29 @@ def _excluded(role: Role | None, root: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for text in texts for word in _EXCLUDED.findall(text)))
 
 
-def watched(root: Path, base: Path) -> tuple[list[Address], list[Address], list[Dashboard]]:
+def watched(files: Files) -> tuple[list[Address], list[Address], list[Dashboard]]:
     """The probes of Gatus, the data sources of Grafana and its dashboards, in files and in ConfigMaps."""
     probes: list[Address] = []
     sources: list[Address] = []
     dashboards: list[Dashboard] = []
-    for path in located.files(base, ".yaml", ".yml"):
+    for path in files.ending(".yaml", ".yml"):
         data = path.read_bytes()
         if not any(mark in data for mark in (b"endpoints:", b"datasources:", b'"panels"')):
             continue
-        for one in _configurations(path, root):
+        for one in _configurations(path, files):
             probes += _addresses(one, "endpoints")
             sources += _addresses(one, "datasources")
             dashboards += _embedded(one)
-    for path in located.files(base, ".json"):
+    for path in files.ending(".json"):
         if b'"panels"' in (data := path.read_bytes()):
-            dashboards += _dashboard(data.decode("utf-8", "replace"), path.relative_to(root).as_posix(), 1)
+            dashboards += _dashboard(data.decode("utf-8", "replace"), files.shown(path), 1)
     return probes, sources, dashboards
 
 
-def _configurations(path: Path, root: Path) -> Iterator[Document]:
+def _configurations(path: Path, files: Files) -> Iterator[Document]:
     """A file's documents, and those that stand as text in a ConfigMap's data."""
     try:
-        read = located.documents(path, path.relative_to(root).as_posix())
+        read = located.documents(path, files.shown(path))
     except BadInput:
         return  # reported where the file is read for what it is
     for one in read:
@@ -211,11 +213,11 @@ def _dashboard(text: str, path: str, line: int) -> Iterator[Dashboard]:
         yield Dashboard(title, tuple(str(tag) for tag in tags), Fact(title, path, line))
 
 
-def tags(root: Path, base: Path, problems: list[Problem]) -> Mapping[str, tuple[Fact, ...]]:
+def tags(files: Files, problems: list[Problem]) -> Mapping[str, tuple[Fact, ...]]:
     """The tailnet tags of each device, from the `[devices]` table of a TOML file."""
     found: dict[str, tuple[Fact, ...]] = {}
-    for path in located.files(base, ".toml"):
-        text, shown = path.read_text(encoding="utf-8", errors="replace"), path.relative_to(root).as_posix()
+    for path in files.ending(".toml"):
+        text, shown = path.read_text(encoding="utf-8", errors="replace"), files.shown(path)
         try:
             devices = tomllib.loads(text).get("devices")
         except ValueError as error:
@@ -230,39 +232,42 @@ def tags(root: Path, base: Path, problems: list[Problem]) -> Mapping[str, tuple[
     return found
 
 
-def cards(docs: Path, root: Path, problems: list[Problem]) -> list[Card]:
+def cards(docs: Path, root: Path) -> list[Card]:
     """Every page of a vault as the card that it might be; `declared` when its front matter has `service`."""
+    made = []
+    for path in sorted(docs.rglob("*.md")):
+        if any(part.startswith(".") for part in path.relative_to(docs).parts):
+            continue
+        with path.open("rb") as file:
+            head = file.read(CARD_BYTES).decode("utf-8", "replace")
+        shown, page = path.relative_to(root).as_posix(), path.relative_to(docs).as_posix()
+        if "\nservice:" in head:
+            made += _declared(head, page, shown)
+        else:
+            made.append(Card(path.stem, path.stem, page, Fact(path.stem, shown, 1), declared=False))
+    return made
+
+
+def _declared(head: str, page: str, shown: str) -> Iterator[Card]:
     from blumeops.site import frontmatter
 
-    made = []
-    for path in located.files(docs, ".md"):
-        shown = path.relative_to(root).as_posix()
-        try:
-            text = path.read_text(encoding="utf-8")
-            front = frontmatter.read(text, source=shown)
-        except (BadInput, UnicodeDecodeError):
-            continue  # the check of links reports it
-        lines = text[: front.body].splitlines()
-        line = {
-            key: n
-            for n, one in enumerate(lines, 1)
-            for key in (*ASPECTS, "service")
-            if one.startswith(f"{key}:")
-        }
-        made.append(
-            Card(
-                service=front.text("service") or path.stem,
-                title=front.text("title") or path.stem,
-                page=path.relative_to(docs).as_posix(),
-                fact=Fact(front.text("service") or path.stem, shown, line.get("service", 1)),
-                description=front.text("description"),
-                runs=front.texts("runs"),
-                intended=tuple(
-                    Fact(f"{key}: {front.text(key)}", shown, line.get(key, 1))
-                    for key in ASPECTS
-                    if front.text(key).startswith("none")
-                ),
-                declared=bool(front.text("service")),
-            )
-        )
-    return made
+    try:
+        front = frontmatter.read(head, source=shown)
+    except BadInput:
+        return  # the check of links reports it
+    if not front.text("service"):
+        return
+    line = {text.partition(":")[0]: n for n, text in enumerate(head[: front.body].splitlines(), 1)}
+    yield Card(
+        service=front.text("service"),
+        title=front.text("title") or front.text("service"),
+        page=page,
+        fact=Fact(front.text("service"), shown, line["service"]),
+        description=front.text("description"),
+        runs=front.texts("runs"),
+        intended=tuple(
+            Fact(f"{key}: {front.text(key)}", shown, line.get(key, 1))
+            for key in ASPECTS
+            if front.text(key).startswith("none")
+        ),
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
 from blumeops.services import located
-from blumeops.services.located import Document, Fact
+from blumeops.services.located import Document, Fact, Files
 from blumeops.services.model import Role
 
 _JINJA = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -70,18 +70,18 @@ class Hosts:
         return str(variable.value) if plain and variable else found[0]
 
 
-def hosts(root: Path, base: Path, problems: list[Problem]) -> Hosts:
-    """Read every inventory, playbook and role below `base`. Adds what cannot be read to `problems`."""
+def hosts(files: Files, problems: list[Problem]) -> Hosts:
+    """Read every inventory, playbook and role. Adds what cannot be read to `problems`."""
     groups: dict[str, dict[str, Fact]] = {}
     plays: list[tuple[str, Fact]] = []
     variables: list[Variable] = []
     roles: dict[str, list[Document]] = {}
-    for path in located.files(base, ".yaml", ".yml"):
+    for path in files.ending(".yaml", ".yml"):
         kind = _kind(path)
         if not kind:
             continue
         try:
-            read = located.documents(path, path.relative_to(root).as_posix())
+            read = located.documents(path, files.shown(path))
         except BadInput as error:
             problems += error.problems
             continue
@@ -96,7 +96,7 @@ def hosts(root: Path, base: Path, problems: list[Problem]) -> Hosts:
             else:
                 plays += _plays(one)
     known = Hosts({name: tuple(found.values()) for name, found in groups.items()}, (), tuple(variables))
-    made = [_role(name, tasks, known, plays, root) for name, tasks in sorted(roles.items())]
+    made = [_role(name, tasks, known, plays, files.root) for name, tasks in sorted(roles.items())]
     return Hosts(known.groups, tuple(made), known.variables)
 
 

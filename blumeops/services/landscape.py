@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.errors import Problem
-from blumeops.services import cluster, evidence
+from blumeops.services import cluster, evidence, located
 from blumeops.services import hosts as ansible
 from blumeops.services.evidence import Address, Backup, Dashboard
 from blumeops.services.hosts import Hosts
@@ -55,19 +55,20 @@ class Listener:
 
 def read(root: Path, docs: Path, problems: list[Problem]) -> Landscape:
     """Read a repository: `homelab/` in it when it is there, else all of it. Adds to `problems`."""
-    base = root / "homelab" if (root / "homelab").is_dir() else root
-    known = ansible.hosts(root, base, problems)
-    probes, sources, dashboards = evidence.watched(root, base)
+    files = located.files(root)
+    known = ansible.hosts(files, problems)
+    probes, sources, dashboards = evidence.watched(files)
+    applications = tuple(cluster.applications(files, problems))
     return Landscape(
-        applications=tuple(cluster.applications(root, base, problems)),
+        applications=applications,
         hosts=known,
-        routes=tuple(evidence.routes(root, base, known)),
+        routes=tuple(evidence.routes(files, known)),
         probes=tuple(probes),
         sources=tuple(sources),
         dashboards=tuple(dashboards),
         backups=tuple(evidence.backups(known, root)),
-        tags=evidence.tags(root, base, problems),
-        cards=tuple(evidence.cards(docs, root, problems)) if docs.is_dir() else (),
+        tags=evidence.tags(files, problems),
+        cards=tuple(evidence.cards(docs, root)) if docs.is_dir() and (applications or known.roles) else (),
     )
 
 

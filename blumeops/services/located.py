@@ -22,6 +22,7 @@ MAX_VALUES = 100_000
 """Aliases expand to many values from few bytes; the limit counts them expanded."""
 
 _NOT_OURS = {"node_modules", "venv", "build", "site", "vendor", "dist", "target", "charts", "__pycache__"}
+_SAYING = (".yaml", ".yml", ".json", ".toml", ".j2")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 Step = str | int
@@ -146,10 +147,33 @@ def _scalar(node: yaml.ScalarNode) -> object:
             return node.value
 
 
-def files(root: Path, *suffixes: str) -> Iterator[Path]:
-    """Every file of a repository with one of these suffixes; nothing hidden, vendored or built."""
-    for folder, names, found in os.walk(root):
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of a repository that may say something, listed once; `base` is the folder they are below."""
+
+    root: Path
+    base: Path
+    paths: tuple[Path, ...]
+
+    def ending(self, *suffixes: str) -> Iterator[Path]:
+        """Those whose names end so, in order."""
+        return (path for path in self.paths if path.name.endswith(suffixes))
+
+    def shown(self, path: Path) -> str:
+        """A file as a person calls it: its path from the root."""
+        return path.relative_to(self.root).as_posix()
+
+
+def files(root: Path) -> Files:
+    """The files below `homelab/` when it is there, else all of them; nothing hidden, vendored or built."""
+    base = root / "homelab" if (root / "homelab").is_dir() else root
+    return Files(root, base, tuple(_walk(base)))
+
+
+def _walk(base: Path) -> Iterator[Path]:
+    for folder, names, found in os.walk(base):
         names[:] = sorted(n for n in names if not n.startswith(".") and n not in _NOT_OURS)
         for name in sorted(found):
-            if name.endswith(suffixes) and not (Path(folder) / name).is_symlink():
-                yield Path(folder) / name
+            path = Path(folder, name)
+            if (name.endswith(_SAYING) or name.startswith("Caddyfile")) and not path.is_symlink():
+                yield path

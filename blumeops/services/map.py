@@ -18,10 +18,11 @@ from blumeops.services.model import Application, Card, Layer, Role, Route, Servi
 
 
 def read(root: Path, docs: Path | None = None) -> ServiceMap:
-    """The service map of a repository; `docs` is its vault, by default `root / docs`."""
+    """The service map of a repository; `docs` is its vault, by default `root / docs`, or the root."""
     root = root.resolve()
     problems: list[Problem] = []
-    land = landscape.read(root, (docs or root / "docs").resolve(), problems)
+    docs = docs or (root / "docs" if (root / "docs").is_dir() else root)
+    land = landscape.read(root, docs.resolve(), problems)
     drafts = _drafts(land, problems)
     owners = {id(part): draft.name for draft in drafts for part in draft.parts()}
     services = tuple(_service(draft, land, owners) for draft in drafts)
