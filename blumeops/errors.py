@@ -28,6 +28,8 @@ class BlumeOpsError(Exception):
     """Base of all errors that a user can act on.
 
     `what` is one sentence, `where` a place (`file:line:column`, a host, a URL), `hint` the next step.
+
+    Next: Do what its hint says.
     """
 
     exit_code = 2
@@ -64,7 +66,10 @@ class Problem:
 
 
 class BadInput(BlumeOpsError):
-    """A file is wrong; carries every problem found in it, not only the first."""
+    """A file is wrong; carries every problem found in it, not only the first.
+
+    Next: Correct the places that are named, all of them at once; the hint says what was probably meant.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         if not problems:
@@ -77,39 +82,66 @@ class BadInput(BlumeOpsError):
 
 
 class GitError(BlumeOpsError):
-    """The Git repository is not in the state that the command needs."""
+    """The Git repository is not in the state that the command needs.
+
+    Next: Do what the hint says, or look with `git status`; no layer was touched.
+    """
 
 
 class DirtyTree(GitError):
-    """The desired state has changes that are not committed, so nobody could say later what was applied."""
+    """The desired state has changes that are not committed, so nobody could say later what was applied.
+
+    Next: Commit what stands under `homelab/`, or put it aside with `git stash`.
+    """
 
 
 class Diverged(GitError):
-    """The local branch and the remote that the target reads do not agree."""
+    """The local branch and the remote that the target reads do not agree.
+
+    Next: `git push`, or `git pull --rebase` first when somebody else pushed.
+    """
 
 
 class RevertConflict(GitError):
-    """A revert does not apply cleanly; it was aborted and the repository is as it was."""
+    """A revert does not apply cleanly; it was aborted and the repository is as it was.
+
+    Next: Revert the later commit first, or both as a range `A..B`.
+    """
 
 
 class EngineError(BlumeOpsError):
-    """An engine (Pulumi, Ansible, Argo CD, or one of the sandbox) failed."""
+    """An engine (Pulumi, Ansible, Argo CD, or one of the sandbox) failed.
+
+    Next: Read what the engine said; its own tools, by `blumeops env`, show more.
+    """
 
 
 class EngineMissing(EngineError):
-    """An engine's program or library is not installed."""
+    """An engine's program or library is not installed.
+
+    Next: `blumeops doctor` names it and its fix; `blumeops engines build` builds those of the sandbox.
+    """
 
 
 class UnknownAnswer(EngineError):
-    """An engine said something that we do not know; silence would read as "no change"."""
+    """An engine said something that we do not know; silence would read as "no change".
+
+    Next: Compare the engine's version with the pinned one, by `blumeops engines list`; report it as a bug.
+    """
 
 
 class AccessDenied(EngineError):
-    """An engine refused our credential; the credential itself is never in the message."""
+    """An engine refused our credential; the credential itself is never in the message.
+
+    Next: Renew the key, in the file or variable that the target names.
+    """
 
 
 class Unreachable(BlumeOpsError):
-    """The live system did not answer: its state is unknown, which is never shown as in sync."""
+    """The live system did not answer: its state is unknown, which is never shown as in sync.
+
+    Next: Try again when the reason is one that passes; `blumeops sandbox status` for the sandbox.
+    """
 
     exit_code = 4
 
@@ -119,18 +151,27 @@ class Unreachable(BlumeOpsError):
 
 
 class StalePlan(BlumeOpsError):
-    """Git or the live system moved since the plan was made; nothing was changed."""
+    """Git or the live system moved since the plan was made; nothing was changed.
+
+    Next: Plan again, and read it again: what moved may be somebody's edit.
+    """
 
     exit_code = 3
 
 
 class Locked(BlumeOpsError):
-    """Another run holds the lock; the message names it."""
+    """Another run holds the lock; the message names it.
+
+    Next: Wait for that run, or end it; the lock goes with its holder, so no file has to be deleted.
+    """
 
     exit_code = 3
 
 
 class Interrupted(BlumeOpsError):
-    """The user or the system asked us to stop."""
+    """The user or the system asked us to stop.
+
+    Next: `blumeops journal` says how far it came; running the command again finishes it.
+    """
 
     exit_code = 130

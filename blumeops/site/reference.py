@@ -1,4 +1,4 @@
-"""The reference of the command line and of the library, made from the code.
+"""The reference of the library, its errors and its command line, made from the code.
 
 The library is read with `ast`, so nothing of it is imported and no engine is needed; docstrings here are
 Markdown already. mkdocstrings would fill its pages inside MkDocs, too late for the index of links and for
@@ -8,59 +8,135 @@ every other generator; these are pages like all others, and `[[blumeops.plan]]` 
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blumeops.errors import BadInput, Problem
-
-if TYPE_CHECKING:
-    import click
 
 Generated = tuple[str, str, str]
 """A page made from code: its path in the site, the file it was made from, its text."""
 
-EXIT_CODES = (
-    ("0", "nothing to do, or all done"),
-    ("1", "there are changes, or there is drift"),
-    ("2", "an error; the message says what, where, and what to do"),
-    ("3", "the plan is stale, or another run holds the lock"),
-    ("4", "partial: a layer is unknown"),
-    ("130", "interrupted"),
-)
+PUBLIC = (
+    "blumeops", "blumeops.errors", "blumeops.homelab", "blumeops.journal", "blumeops.layer", "blumeops.plan",
+    "blumeops.probe", "blumeops.process", "blumeops.records", "blumeops.repository", "blumeops.runbooks",
+    "blumeops.site.staging", "blumeops.site.vault", "blumeops.site.wikilinks", "blumeops.tailnet.access",
+    "blumeops.tailnet.client", "blumeops.tailnet.hujson", "blumeops.tailnet.policy", "blumeops.target",
+)  # fmt: skip
+"""The modules that runbooks and adopters use: each has a page of its own, the others a row in a table."""
+
+_MODULE_DOC = re.compile(r'\s*"""(?P<text>.*?)"""', re.DOTALL)
 
 
 def pages(root: Path) -> Iterator[Generated]:
-    """Every reference page of the package in `root / blumeops`; none when there is no such package."""
+    """The service map, and every reference page of the package in `root / blumeops` when there is one."""
+    from blumeops.services import page as service_map
+
+    yield from service_map.pages(root)
     package = root / "blumeops"
     if not (package / "__init__.py").is_file():
         return
-    for file in sorted(package.rglob("*.py")):
-        if made := module_page(file, root):
-            yield made
+    files = {name: file for file in sorted(package.rglob("*.py")) if (name := _name(file, root))}
+    for name in PUBLIC:
+        if name in files:
+            yield module_page(name, files[name].relative_to(root).as_posix(), _tree(files[name], root))
+    yield "reference/library/modules.md", "blumeops", modules_page(files, root)
+    if errors := files.get("blumeops.errors"):
+        yield "reference/errors.md", errors.relative_to(root).as_posix(), errors_page(_tree(errors, root))
     if (package / "cli.py").is_file() or (package / "cli" / "__init__.py").is_file():
-        yield "reference/cli.md", "blumeops/cli", cli_page()
+        from blumeops.site import reference_cli
+
+        yield from reference_cli.pages()
 
 
-def module_page(file: Path, root: Path) -> Generated | None:
-    """The page of one module: its docstring, and every public class, function and documented constant."""
-    source = file.relative_to(root)
-    name = ".".join(source.with_suffix("").parts).removesuffix(".__init__")
-    if any(part.startswith("_") for part in name.split(".")):
-        return None
+def _name(file: Path, root: Path) -> str:
+    """A module's name; empty for one that is private."""
+    name = ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    return "" if any(part.startswith("_") for part in name.split(".")) else name
+
+
+def _tree(file: Path, root: Path) -> ast.Module:
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        return ast.parse(file.read_text(encoding="utf-8"))
     except SyntaxError as error:
-        raise BadInput([Problem(f"Python: {error.msg}", str(source), error.lineno or 0)]) from error
-    body = list(_members(tree.body, "##"))
-    if not body and not ast.get_docstring(tree):
-        return None
-    head = f"---\ntitle: {name}\n---\n# `{name}`\n\n{_doc(tree)}\n"
-    folder = "".join(f"{part}/" for part in source.parent.parts[1:])
-    return f"reference/library/{folder}{name}.md", source.as_posix(), head + "\n".join(body)
+        where = file.relative_to(root).as_posix()
+        raise BadInput([Problem(f"Python: {error.msg}", where, error.lineno or 0)]) from error
+
+
+def module_page(name: str, source: str, tree: ast.Module) -> Generated:
+    """The page of one module: its docstring, and every public class, function and documented constant."""
+    said = ast.get_docstring(tree) or ""
+    front = front_matter(name, f"{first_sentence(said)}.", "library")
+    head = f"{front}# `{name}`\n\n{escape(said)}\n"
+    return f"reference/library/{name}.md", source, head + "\n".join(_members(tree.body, "##"))
+
+
+def modules_page(files: Mapping[str, Path], root: Path) -> str:
+    """A row for every module: what it is for, and where it stands. The public ones link to their pages."""
+    front = front_matter("All modules", "Every module of the library, with what it is for.", "library")
+    rows = []
+    for name, file in files.items():
+        shown = f"[`{name}`]({name}.md)" if name in PUBLIC else f"`{name}`"
+        found = _MODULE_DOC.match(file.read_text(encoding="utf-8"))
+        said = first_sentence(found["text"] if found else "")
+        rows.append(f"| {shown} | {_cell(said)} | `{file.relative_to(root).as_posix()}` |")
+    said = "Those with a link are for runbooks and for code of yours; the others may change at any time."
+    return f"{front}# All modules\n\n{said}\n\n" + "\n".join(
+        ["| module | what it is for | file |", "|---|---|---|", *rows, ""]
+    )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def errors_page(tree: ast.Module) -> str:
+    """Every error class: what it means, its exit code, and what to do next, as its docstring says."""
+    said = "Every error: what it means, with which exit code it ends, and what to do next."
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    rows, base = [], next(iter(classes), "")
+    for name, node in classes.items():
+        if (code := _exit_code(node, classes)) is not None:
+            meaning, _, following = (ast.get_docstring(node) or "").partition("\n\nNext: ")
+            cells = (
+                f"`{name}`",
+                f"`{code}`",
+                *(escape(" ".join(one.split())) for one in (meaning, following)),
+            )
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    text = (
+        f"{front_matter('Errors', said, 'reference', order=25, aliases=('error',))}# Errors\n\n"
+        f"All of them are a `{base}`. On a terminal each is `where: what` and a `hint:`; with `--json` it is "
+        "an `error` with `what`, `where`, `hint` and `exit_code`, and `problems` where a file has several. "
+        "The numbers: [exit codes](exit-codes-and-states.md).\n\n"
+    )
+    return text + "\n".join(["| error | exit code | means | next |", "|---|---|---|---|", *rows, ""])
+
+
+def _exit_code(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> int | None:
+    """The exit code of an error class: its own, or that of the class it is made from; None for others."""
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="exit_code")], value=ast.Constant(value=int() as code)):
+                return code
+    parents = (classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes)
+    return next((_exit_code(parent, classes) for parent in parents), None)
+
+
+def front_matter(
+    title: str, description: str, tag: str, *, order: int = 1000, aliases: tuple[str, ...] = ()
+) -> str:
+    """The front matter of a generated page."""
+    quoted = description.replace("\\", "\\\\").replace('"', '\\"')
+    named = f"aliases: [{', '.join(aliases)}]\n" if aliases else ""
+    return f'---\ntitle: {title}\n{named}description: "{quoted}"\ntags: [{tag}]\norder: {order}\n---\n'
+
+
+def first_sentence(docstring: str) -> str:
+    """The first sentence of a docstring, which can stand alone; without its full stop."""
+    text = " ".join(docstring.partition("\n\n")[0].split())
+    return escape(re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0].rstrip("."))
 
 
 def _members(body: list[ast.stmt], marks: str) -> Iterator[str]:
@@ -142,54 +218,3 @@ def _short(line: str) -> str:
 
 def _fence(code: str) -> str:
     return f"```python\n{code}\n```\n"
-
-
-def cli_page() -> str:
-    """The page of the command line: every command with its options and defaults, and the exit codes."""
-    main: click.Command = importlib.import_module("blumeops.cli").cli
-    codes = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in EXIT_CODES)
-    head = (
-        "---\ntitle: Command line\n"
-        "description: Every command of `blumeops`, with its options and exit codes.\n---\n"
-        "# The command line\n\n"
-        "Made from the commands themselves; `blumeops COMMAND --help` prints the same.\n\n"
-        f"## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}\n"
-    )
-    return head + "\n".join(_command(main, "blumeops", 2))
-
-
-def _command(command: click.Command, name: str, level: int) -> Iterator[str]:
-    import click
-
-    if command.hidden:
-        return
-    context = click.Context(command, info_name=name)
-    usage = " ".join(command.collect_usage_pieces(context))
-    yield f"\n{'#' * min(level, 4)} `{name}`\n"
-    yield f"```text\n{name} {usage}\n```\n"
-    yield escape(inspect.cleandoc(command.help or command.short_help or "").replace("\b\n", "")) + "\n"
-    rows = [row for parameter in command.params if (row := _parameter(parameter, context))]
-    if rows:
-        yield "\n".join(["| option | default | meaning |", "|---|---|---|", *rows]) + "\n"
-    if isinstance(command, click.Group):
-        for child in command.list_commands(context):
-            found = command.get_command(context, child)
-            if found:
-                yield from _command(found, f"{name} {child}", level + 1)
-
-
-def _parameter(parameter: click.Parameter, context: click.Context) -> str:
-    import click
-
-    if isinstance(parameter, click.Option):
-        if parameter.hidden:
-            return ""
-        names = " ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
-        metavar = "" if parameter.is_flag else f" `{parameter.make_metavar(context)}`"
-        said = parameter.help or ""
-    else:
-        names, metavar, said = f"`{parameter.make_metavar(context)}`", "", ""
-    default = parameter.to_info_dict().get("default")
-    shown = f"`{default}`" if isinstance(default, str | int | float) and not isinstance(default, bool) else ""
-    cells = (names + metavar, shown, escape(said).replace("\n", " "))
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

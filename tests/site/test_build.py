@@ -150,7 +150,7 @@ def test_the_reference_has_every_command_and_every_public_name() -> None:
     from blumeops.cli import cli
 
     made = {path: text for path, _, text in reference.pages(ROOT)}
-    page = made["reference/cli.md"]
+    page = "\n".join(text for path, text in made.items() if path.startswith("reference/cli"))
     pending: list[tuple[str, click.Command]] = [("blumeops", cli)]
     while pending:
         name, command = pending.pop()
@@ -161,6 +161,22 @@ def test_the_reference_has_every_command_and_every_public_name() -> None:
             pending += [(f"{name} {child}", found) for child, found in command.commands.items()]
     assert "\n## `Plan`\n" in made["reference/library/blumeops.plan.md"]
     assert "\n## `Layer`\n" in made["reference/library/blumeops.layer.md"]
+
+
+def test_every_error_class_has_its_row_with_its_exit_code_and_the_next_step() -> None:
+    made = {path: text for path, _, text in reference.pages(ROOT)}
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\d+)` \| ([^|]+) \| ([^|]+) \|$", made["reference/errors.md"], re.MULTILINE
+    )
+    said = {name: int(code) for name, code, *_ in rows}
+    pending, classes = [BlumeOpsError], {}
+    while pending:
+        one = pending.pop()
+        if one.__module__ == BlumeOpsError.__module__:
+            classes[one.__name__] = one.exit_code
+            pending += one.__subclasses__()
+    assert said == classes
+    assert all(meaning.strip() and following.strip() for _, _, meaning, following in rows)
 
 
 def test_the_projects_own_pages_build_strictly(tmp_path: Path) -> None:
