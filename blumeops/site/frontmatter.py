@@ -58,6 +58,10 @@ class FrontMatter:
         return tuple(_said(item) for item in value) if isinstance(value, list) else (_said(value),)
 
 
+NONE = FrontMatter({}, 0)
+"""Of a page that has none."""
+
+
 def end_of(text: str) -> int:
     """Where the body begins: the index after the front matter, 0 when there is none."""
     if not text.startswith("---"):

@@ -38,6 +38,8 @@ class Page:
     order: int = 1000
     generated: bool = False
     headings: tuple[markdown.Heading, ...] = ()
+    tags: tuple[str, ...] = ()
+    front: frontmatter.FrontMatter = frontmatter.NONE
 
     @property
     def name(self) -> str:
@@ -65,6 +67,8 @@ def page(path: str, source: str, text: str, *, generated: bool = False) -> Page:
         order=order if isinstance(order, int) else 1000,
         generated=generated,
         headings=headings,
+        tags=front.texts("tags"),
+        front=front,
     )
 
 
