@@ -121,15 +121,14 @@ def _show_links(found: object) -> None:
 @json_option
 @quiet_option
 def docs_export(folder: Path | None, root: Path | None, as_json: bool, quiet: bool) -> int:
-    """Write the whole site as plain Markdown into DIR (default: build/markdown of the repository).
+    """Write the whole site as plain Markdown into DIR (here: build/markdown).
 
     Links, embeds and callouts become standard Markdown. Exporting again changes only what changed; a file
     in DIR that is not from an export is never overwritten.
     """
     from blumeops.site import export
 
-    place = root_of(root)
-    done = export.export(place, folder or place / export.DEFAULT)
+    done = export.export(root_of(root), folder)
     if as_json:
         about = {
             "folder": str(done.folder),

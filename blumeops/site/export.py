@@ -20,10 +20,12 @@ from blumeops import records
 from blumeops.errors import BadInput, BlumeOpsError, Problem
 from blumeops.site import frontmatter, markdown, outputs, plain, runbook_page, staging, wikilinks
 from blumeops.site.compose import Source
+from blumeops.site.place import Place
 from blumeops.site.vault import Page, Vault
 
 MANIFEST = ".blumeops-export.json"
-DEFAULT = Path("build/markdown")
+FOLDER = Path("build/markdown")
+"""Where our own repository is exported to when nothing is said; Git ignores it."""
 _MARKER = re.compile(r"^<!-- blumeops:(?P<name>pages|runbooks|state) -->[ \t]*$", re.MULTILINE)
 _GOES = "This page shows the homelab's state on the site; `blumeops status` asks for it."
 
@@ -38,16 +40,22 @@ class Exported:
     unchanged: int
 
 
-def export(root: Path, into: Path) -> Exported:
+def export(where: Path | Place, into: Path | None = None) -> Exported:
     """Write the site of a repository or vault as plain Markdown. Raises `BadInput` with every problem.
 
-    Nothing is written when there is one: a broken link, or a file in the folder that is not ours.
+    Nothing is written when there is one: a broken link, or a file in the folder that is not ours. The
+    folder is `FOLDER` in our own repository when none is given; for somebody else's it has to be named.
     """
-    source = staging.read(root)
-    docs = root / "docs" if (root / "docs").is_dir() else root
-    if into.resolve().is_relative_to(docs.resolve()):
+    place = Place.of(where)
+    if into is None and not place.ours:
+        raise BlumeOpsError(
+            "where to?", where=str(place.root), hint="name a folder: blumeops docs export DIR"
+        )
+    into = (into or place.root / FOLDER).absolute()
+    if into.resolve().is_relative_to(place.docs.resolve()):
         what = "an export inside of the vault would be read as pages of it"
         raise BlumeOpsError(what, where=str(into), hint="name a folder outside of it")
+    source = staging.read(place)
     wanted = {path: text.encode() for path, text in texts(source).items()}
     wanted |= {path: file.read_bytes() for path, file in source.files.items()}
     return _write(wanted, into)

@@ -17,6 +17,7 @@ import yaml
 
 from blumeops.errors import BlumeOpsError
 from blumeops.site import frontmatter, staging, wikilinks
+from blumeops.site.place import Place
 from blumeops.site.vault import Page, Unresolved, Vault
 
 MAX_TITLE_CHARACTERS = 120
@@ -77,7 +78,7 @@ def name_of(title: str) -> str:
 
 
 def create(
-    root: Path, kind: Kind, title: str, *, description: str = "", today: datetime.date | None = None
+    where: Path | Place, kind: Kind, title: str, *, description: str = "", today: datetime.date | None = None
 ) -> NewPage:
     """Write a new page into a repository or vault. Raises `BlumeOpsError` rather than touch what is there.
 
@@ -85,11 +86,17 @@ def create(
     target, or become ambiguous.
     """
     name, title = name_of(title), unicodedata.normalize("NFC", title).strip()
-    index = staging.read(root).vault
+    place = Place.of(where)
+    if kind is Kind.RUNBOOK and place.runbooks != place.root / "runbooks":
+        what = "this place has no runbooks: no mkdocs.yml here names the blumeops plugin"
+        raise BlumeOpsError(
+            what, where=str(place.root), hint="write a how-to: blumeops docs new how-to TITLE"
+        )
+    index = staging.read(place).vault
     for word in (name, title):
         _require_free(word, index)
-    folder = _folder(root, kind)
-    order = _next_order(f"{folder.relative_to(root).as_posix()}/", index)
+    folder = _folder(place, kind)
+    order = _next_order(f"{place.source(folder)}/", index)
     reviewed = today or datetime.datetime.now(datetime.UTC).date()
     text = skeleton(kind, name, title, description=description, order=order, reviewed=reviewed)
     file = folder / f"{name}.md"
@@ -130,10 +137,9 @@ def _require_free(word: str, index: Vault) -> None:
             raise BlumeOpsError(what, hint="choose another title")
 
 
-def _folder(root: Path, kind: Kind) -> Path:
+def _folder(place: Place, kind: Kind) -> Path:
     """Where pages of a kind stand: in the folder that the vault has for them, whatever it calls it."""
-    docs = root / "docs" if (root / "docs").is_dir() else root
-    base = root if kind is Kind.RUNBOOK else docs
+    base = place.root if kind is Kind.RUNBOOK else place.docs
     there = {one.name.casefold(): one for one in base.iterdir() if one.is_dir()}
     return next((there[name] for name in FOLDERS[kind] if name in there), base / FOLDERS[kind][0])
 

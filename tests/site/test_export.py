@@ -266,6 +266,17 @@ def test_a_broken_link_is_named_and_nothing_is_exported_D3(root: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_somebody_elses_vault_is_not_written_into(root: Path, tmp_path: Path) -> None:
+    """Our own repository has a folder for it that Git ignores; another one is asked where to."""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/index.md").write_text("# Mine\n")
+    with pytest.raises(BlumeOpsError, match="where to"):
+        export.export(tmp_path / "notes")
+    assert export.export(root).folder == root / "build/markdown"
+    out = export.export(tmp_path / "notes", tmp_path / "out").folder
+    assert (out / "index.md").read_text() == "# Mine\n"
+
+
 def test_an_export_into_the_vault_is_refused(root: Path) -> None:
     with pytest.raises(BlumeOpsError, match="inside of the vault"):
         export.export(root, root / "docs/export")

@@ -107,6 +107,13 @@ def test_a_page_stands_where_the_vault_keeps_its_kind_and_after_the_others(tmp_p
     assert new.create(tmp_path, new.Kind.TUTORIAL, "Begin").file == tmp_path / "tutorials/begin.md"
 
 
+def test_a_vault_without_runbooks_is_no_place_for_one(tmp_path: Path) -> None:
+    (tmp_path / "index.md").write_text("# Mine\n")
+    with pytest.raises(BlumeOpsError, match="no runbooks"):
+        new.create(tmp_path, new.Kind.RUNBOOK, "Restart it")
+    assert [file.name for file in tmp_path.rglob("*")] == ["index.md"]
+
+
 def test_a_description_may_be_given(small: Path) -> None:
     made = new.create(
         small, new.Kind.REFERENCE, "Ports", description="Every port, and who listens: all of it."
