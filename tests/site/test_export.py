@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from blumeops import records
 from blumeops.errors import BadInput, BlumeOpsError
 from blumeops.site import export
-from tests.site.conftest import VAULT
+from tests.site.conftest import ROOT, VAULT
 from tests.site.test_staging import record
 
 PAGE = """---
@@ -99,6 +99,8 @@ def _copy(root: Path) -> None:
         if file.is_file():
             (root / file.relative_to(VAULT)).parent.mkdir(parents=True, exist_ok=True)
             (root / file.relative_to(VAULT)).write_bytes(file.read_bytes())
+    config = root / "mkdocs.yml"
+    config.write_text(config.read_text().replace("../../../mkdocs.yml", str(ROOT / "mkdocs.yml")))
     (root / "docs/reference/everything.md").write_text(PAGE)
 
 
