@@ -18,7 +18,7 @@ from types import FrameType
 import click
 
 from blumeops import __version__
-from blumeops.cli import docs, homelab, runbook, sandbox, services
+from blumeops.cli import docs, docs_check, docs_review, homelab, runbook, sandbox, services
 from blumeops.errors import BadInput, BlumeOpsError, Interrupted
 
 EXIT_CODES = """\b
@@ -79,7 +79,14 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "blumeops", "_BLUMEOPS_COMPLETE").source())
 
 
-for command in (*homelab.COMMANDS, *sandbox.COMMANDS, *runbook.COMMANDS, *docs.COMMANDS, *services.COMMANDS):
+for command in (
+    *homelab.COMMANDS,
+    *sandbox.COMMANDS,
+    *runbook.COMMANDS,
+    *docs.COMMANDS,
+    *docs_check.COMMANDS,
+    *services.COMMANDS,
+):
     cli.add_command(command)
 
 

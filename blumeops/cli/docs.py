@@ -158,21 +158,6 @@ def docs_build(root: Path | None, quiet: bool) -> int:
     return 0
 
 
-@docs.command("check")
-@root_option
-@json_option
-def docs_check(root: Path | None, as_json: bool) -> int:
-    """Check every link of docs/ and runbooks/ without building."""
-    from blumeops.site import build
-
-    build.check(root_of(root))
-    if as_json:
-        click.echo(json.dumps({"problems": []}))
-    else:
-        click.echo("every link leads somewhere", err=True)
-    return 0
-
-
 @docs.command("serve")
 @root_option
 @click.option(

@@ -1,0 +1,137 @@
+"""The verb that compares the docs with the repository and, asked to, with the running homelab: docs check."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from blumeops.cli.docs import docs, root_of, root_option
+from blumeops.cli.homelab import json_option, target_option
+from blumeops.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    from blumeops.facts.check import Checked
+    from blumeops.facts.live import Seen
+
+MOST_SHOWN = 200
+"""More lines than this nobody reads on a terminal; `--json` has all of them."""
+
+
+@docs.command("check")
+@root_option
+@click.option("--fix", is_flag=True, help="Rewrite values and generated blocks on the pages.")
+@click.option("--live", is_flag=True, help="Compare with the running homelab, too.")
+@target_option
+@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+@json_option
+def docs_check(root: Path | None, fix: bool, live: bool, target: str, strict: bool, as_json: bool) -> int:
+    """Check every link, and what the pages say against the repository: nothing is built.
+
+    Values that are bound to a file, generated blocks, commands, paths, lists of what there is, versions,
+    and secrets where none may stand. --fix rewrites pages, never what they are bound to.
+
+    Exit code 2 says that a page is wrong, 4 that nothing is, but the homelab did not answer (--live).
+    """
+    from blumeops.cli import cli
+    from blumeops.facts import check
+
+    place = root_of(root)
+    checked = check.check(place, fix=fix, clis={"blumeops": cli})
+    problems = [*checked.problems, *_links(place), *_services(place, checked)]
+    warnings = list(checked.warnings)
+    seen = _live(place, target, checked) if live else None
+    problems += seen.problems if seen else []
+    if strict:
+        problems, warnings = [*problems, *warnings], []
+    unknown = list(seen.unknown) if seen else []
+    if as_json:
+        click.echo(json.dumps(_told(checked, problems, warnings, seen), indent=2, ensure_ascii=False))
+    else:
+        _show(checked, problems, warnings, seen)
+    return 2 if problems else 4 if unknown else 0
+
+
+def _links(place: Path) -> tuple[Problem, ...]:
+    """The broken links of the pages, and whatever else would stop a build."""
+    from blumeops.site import build
+
+    try:
+        build.check(place)
+    except BadInput as error:
+        return error.problems
+    return ()
+
+
+def _services(place: Path, checked: Checked) -> tuple[Problem, ...]:
+    """What the services lack, where the cards say which services there are (`service:`)."""
+    from blumeops.services import map
+
+    return tuple(map.read(place).problems) if checked.has_service_cards else ()
+
+
+def _live(place: Path, target: str, checked: Checked) -> Seen:
+    from blumeops.facts import live
+
+    return live.check(place, target, checked.facts)
+
+
+def _told(checked: Checked, problems: list[Problem], warnings: list[Problem], seen: Seen | None) -> dict:
+    about: dict[str, object] = {
+        "problems": [asdict(problem) for problem in problems],
+        "warnings": [asdict(problem) for problem in warnings],
+        "fixed": list(checked.fixed),
+        "pages": checked.pages,
+        "facts": len(checked.facts),
+        "blocks": checked.blocks,
+        "commands": checked.commands,
+    }
+    if seen:
+        about |= {"live": seen.looked, "unknown": [asdict(problem) for problem in seen.unknown]}
+    return about
+
+
+def _show(checked: Checked, problems: list[Problem], warnings: list[Problem], seen: Seen | None) -> None:
+    for line in checked.fixed:
+        click.echo(f"fixed  {line}", err=True)
+    _grouped("", problems)
+    _grouped("warning: ", warnings)
+    _grouped("unknown: ", list(seen.unknown) if seen else [])
+    _grouped("simulated: ", list(seen.simulated) if seen else [])
+    counted = [
+        f"{checked.pages} pages",
+        f"{len(checked.facts)} facts",
+        f"{checked.blocks} blocks",
+        f"{checked.commands} commands",
+        *([f"{seen.looked} looked at live"] if seen else []),
+    ]
+    found = f"{len(problems)} problems, {len(warnings)} warnings"
+    unknown = f", {len(seen.unknown)} unknown" if seen else ""
+    click.echo(f"{', '.join(counted)} checked: {found}{unknown}", err=True)
+
+
+def _grouped(head: str, problems: Iterable[Problem]) -> None:
+    """Problems under the name of their file, in the order of their lines."""
+    order = sorted(problems, key=lambda one: (one.path, one.line, one.column))
+    shown = 0
+    for path, group in itertools.groupby(order, key=lambda one: one.path):
+        if shown >= MOST_SHOWN:
+            continue
+        click.echo(click.style(path, bold=True))
+        for one in group:
+            shown += 1
+            place = ":".join(str(n) for n in (one.line, one.column) if n)
+            click.echo(f"  {place:>8}  {head}{one.what}")
+            if one.hint:
+                click.echo(f"            {one.hint}")
+    if len(order) > shown:
+        click.echo(f"and {len(order) - shown} more; --json has all of them")
+
+
+COMMANDS: tuple[click.Command, ...] = ()
+"""Nothing at the top: the verb is one of the group `docs`."""

@@ -1,0 +1,138 @@
+"""Paths of the repository that a page names, and that are not there.
+
+Whether a word is a path of *this* repository is inferred: it begins with a folder that stands at the top.
+Paths of hosts, of other repositories, of what Git ignores, and patterns with a gap to fill in are not.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from blumeops import process
+from blumeops.facts.finding import Finding, is_of_the_past
+from blumeops.facts.page import Page
+from blumeops.facts.shell import STAND_IN, Command
+from blumeops.facts.tree import GIT_SECONDS, Tree
+
+_REJECT = re.compile(r"[<>{}$\\\s\"'|,;!^=()@%~…]|\.\.\.|://|^/|^-|//")
+_CAPITALS = re.compile(
+    r"(?:^|[/_.-])(?!README|CHANGELOG|AGENTS|CLAUDE|LICENSE|SECURITY|CONTRIBUTING|TODO|Makefile|NOTICE)[A-Z]{2,}(?:[/_.-]|$)"
+)
+_MADE_UP = re.compile(
+    r"(?:^|[/_.-])(?:foo|bar|baz|example|xxx|my-?(?:app|service|role|host|task|page)|your-\w+)(?:[/_.-]|$)",
+    re.I,
+)
+_LINE = re.compile(r"(?::\d+)+(?:-\d+)?$|::.*$")
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A path that is not there: as it was written, and whether it can hardly be anything else than one."""
+
+    path: str
+    sure: bool
+
+
+def dead(tree: Tree, word: str, *, beside: str = "", folder: str = "") -> Dead | None:
+    """The path in a word, when it is one of this repository and not there; None when all is well.
+
+    `beside` is the page that says so, `folder` where a command runs: a path may be meant from there.
+    """
+    path = _LINE.sub("", word.partition("#")[0])
+    path = path.removeprefix("./")
+    if "/" not in path or _REJECT.search(path) or _CAPITALS.search(path) or _MADE_UP.search(path):
+        return None
+    asked_folder, path = path.endswith("/"), path.rstrip("/")
+    if not path or STAND_IN in path:
+        return None
+    for start in {"", folder, beside.rpartition("/")[0]}:
+        if _there(tree, f"{start}/{path}" if start else path):
+            return None
+    first = path.partition("/")[0]
+    has_ending = bool(_ENDING.search(path))
+    if first not in tree.tops:
+        parent = path.rpartition("/")[0]
+        # `playbooks/x.yml` of `ansible/playbooks/`: an end of a path that its folder knows and lacks.
+        known = has_ending and not tree.has_tail(path) and tree.has_tail(parent) and "*" not in path
+        return Dead(path, False) if known and first not in (".", "..") else None
+    if tree.has_tail(path):
+        return None
+    sure = has_ending or asked_folder or path.count("/") > 1
+    return Dead(path, sure)
+
+
+def _there(tree: Tree, path: str) -> bool:
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if not parts:
+                return True  # Out of the repository: not ours to judge.
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    path = "/".join(parts)
+    if "*" in path or "?" in path or "[" in path:
+        return any(fnmatch.fnmatchcase(one, path) for one in (*tree.files, *tree.folders))
+    return not path or tree.has(path)
+
+
+def check(page: Page, tree: Tree, commands: Iterable[Command]) -> Iterator[tuple[str, Finding]]:
+    """Every dead path in the code spans of a page and in its commands, with the path."""
+    commands = list(commands)
+    made = {_plain(word) for command in commands for word in command.writes}
+    for code in page.codes:
+        found = dead(tree, code.text.strip(), beside=page.path) if "/" in code.text else None
+        if found and not _is_made(found.path, made):
+            line, column = page.place(code.start)
+            past = is_of_the_past(page.line(line), page.line(line)[: column - 1])
+            yield found.path, _finding(page, tree, found, code.start, past)
+    for command in commands:
+        if (
+            not command.pasted
+            or command.folder is None
+            or command.program in ("ssh", "scp", "rsync", "docker")
+        ):
+            continue
+        for word in _path_words(command):
+            found = dead(tree, word, folder=command.folder)
+            if found and found.sure and not _is_made(found.path, made):
+                yield found.path, _finding(page, tree, found, command.index, False)
+
+
+def _path_words(command: Command) -> Iterator[str]:
+    for word in command.words:
+        name, equals, value = word.partition("=")
+        word = value if equals and name.startswith("-") else word
+        if _ENDING.search(word) or word.startswith("./") or word.endswith("/"):
+            yield word.removeprefix("@")
+
+
+def _is_made(path: str, made: set[str]) -> bool:
+    return any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in made)
+
+
+def _plain(word: str) -> str:
+    return word.removeprefix("./").rstrip("/")
+
+
+def _finding(page: Page, tree: Tree, found: Dead, index: int, past: bool) -> Finding:
+    problem = page.problem(f"{found.path} is not in the repository", index, tree.near(found.path))
+    return Finding(problem, found.sure and not past)
+
+
+def ignored(tree: Tree, paths: Iterable[str]) -> frozenset[str]:
+    """Those of some paths that Git ignores: they are made by tools, and right to be named."""
+    asked = sorted(set(paths))
+    if not asked or not tree.ignored_by_git:
+        return frozenset()
+    found: set[str] = set()
+    for start in range(0, len(asked), 500):
+        argv = ["git", "check-ignore", "--", *asked[start : start + 500]]
+        done = process.run(argv, cwd=tree.root, env=dict(os.environ), timeout=GIT_SECONDS)
+        found.update(done.stdout.splitlines())
+    return frozenset(found)
