@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from blumeops import records
 from blumeops.errors import BadInput, BlumeOpsError, Problem
-from blumeops.site import frontmatter, markdown, outputs, plain, runbook_page, staging, wikilinks
+from blumeops.site import frontmatter, graph, markdown, outputs, plain, runbook_page, staging, wikilinks
 from blumeops.site.compose import Source
 from blumeops.site.place import Place
 from blumeops.site.vault import Page, Vault
@@ -79,6 +79,8 @@ def texts(source: Source) -> dict[str, str]:
 
         body = _body(source, page, done.text)
         filled = _MARKER.sub(lambda found, page=page: _listing(found["name"], page, vault), body)
+        if page.generated and path == graph.PAGE:
+            filled = f"# {page.title}\n\nThe site draws it. All pages:\n\n{_listing('all', page, vault)}"
         made[path] = _with_heading(page, plain.plain(filled, anchor))
     return made
 
@@ -115,6 +117,8 @@ def _listing(name: str, page: Page, vault: Vault) -> str:
     match name:
         case "pages":
             found = [one for one in vault.pages.values() if one is not page and _stands_in(one.path, folder)]
+        case "all":
+            found = [one for one in vault.pages.values() if one is not page]
         case "runbooks":
             found = [one for one in vault.pages.values() if one.source.startswith("runbooks/")]
         case _:

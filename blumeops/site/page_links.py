@@ -6,7 +6,6 @@ people and assistants what the site shows as backlinks.
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 from collections import defaultdict
@@ -15,11 +14,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from blumeops.errors import BlumeOpsError, Problem
-from blumeops.site import markdown, wikilinks
+from blumeops.site import markdown, related, wikilinks
 from blumeops.site.vault import Page, Unresolved, Vault
 
-RELATED = 5
-"""How many related pages are named."""
 _STANDARD = re.compile(r"!?\[[^\[\]]*\]\(<?(?P<target>[^)\s>#:]*?\.md)(?P<heading>#[^)\s>]*)?>?[^)]*\)")
 
 
@@ -40,11 +37,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A page that links to the same pages, or is linked from the same pages; `weight` orders them."""
+    """A page that is near without a link, as `blumeops.site.related` finds it."""
 
     page: str
     title: str
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ def of(vault: Vault, name: str) -> PageLinks:
         outgoing=own,
         incoming=tuple(sorted(into, key=lambda link: (link.origin, link.line))),
         broken=wikilinks.rewrite(page, vault).problems,
-        related=tuple(related(page, every, vault)),
+        related=tuple(_related(page, every, vault)),
     )
 
 
@@ -114,21 +110,13 @@ def _standard(page: Page, vault: Vault) -> Iterator[tuple[int, int, Page, str]]:
             yield *found.span(), vault.pages[path], (found["heading"] or "").removeprefix("#")
 
 
-def related(page: Page, every: Mapping[str, tuple[Link, ...]], vault: Vault) -> list[Related]:
-    """The pages that share most neighbours with a page and are not linked with it, nearest first.
-
-    A neighbour that everybody has says little, so each counts by how few have it (Adamic and Adar, 2003).
-    """
-    around: dict[str, set[str]] = defaultdict(set)
-    for made in every.values():
-        for link in made:
-            around[link.origin].add(link.target)
-            around[link.target].add(link.origin)
-    own = around[page.source]
-    weights: dict[str, float] = defaultdict(float)
-    for neighbour in own:
-        for other in around[neighbour] - own - {page.source}:
-            weights[other] += 1 / math.log(len(around[neighbour]) + 1)
-    titles = {one.source: one.title for one in vault.pages.values()}
-    nearest = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:RELATED]
-    return [Related(source, titles[source], round(weight, 3)) for source, weight in nearest]
+def _related(page: Page, every: Mapping[str, tuple[Link, ...]], vault: Vault) -> Iterator[Related]:
+    """The pages that the site shows as near to this one."""
+    paths = {one.source: path for path, one in vault.pages.items()}
+    out = {path: frozenset(paths[link.target] for link in made) for path, made in every.items()}
+    back: dict[str, set[str]] = defaultdict(set)
+    for path, targets in out.items():
+        for target in targets:
+            back[target].add(path)
+    for path in related.related(vault.pages, out, back).get(page.path, ()):
+        yield Related(vault.pages[path].source, vault.pages[path].title)

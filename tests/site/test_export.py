@@ -154,7 +154,8 @@ def test_every_link_of_every_page_leads_to_a_file_and_a_heading_of_it(folder: Pa
 
 
 def test_nothing_of_the_sites_own_dialect_is_left_outside_of_code(folder: Path) -> None:
-    for page in folder.rglob("*.md"):
+    """The pages of tags are left out: a tag of the fixture vault looks like a link, and is none."""
+    for page in (page for page in folder.rglob("*.md") if page.parent.name != "tags"):
         said = " ".join(t.content for t in tokens(page) if t.type in ("text", "html_inline", "html_block"))
         for form in (
             "[[",
