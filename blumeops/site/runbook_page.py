@@ -43,14 +43,14 @@ def _source(lines: tuple[str, ...]) -> str:
 def render(text: str, linked: str, record: RunRecord | None) -> str:
     """The page of a runbook as standard Markdown.
 
-    `text` is the runbook's source, `linked` the same lines with wikilinks rewritten (which changes no
-    line's number), `record` its last run.
+    `text` is the runbook's source, `linked` the same with wikilinks rewritten and embeds written out (which
+    changes no cell), `record` its last run.
     """
     ran = {cell.index: cell for cell in record.cells} if record else {}
-    starts = {cell.first: cell for cell in cells(text)}
+    starts = {cell.first: cell for cell in cells(linked)}
     lines = linked.split("\n")
     body: list[str] = []
-    number, top = text.count("\n", 0, frontmatter.end_of(text)), 0
+    number, top = linked.count("\n", 0, frontmatter.end_of(linked)), 0
     while number < len(lines):
         cell = starts.get(number)
         if cell:
