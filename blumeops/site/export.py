@@ -89,15 +89,15 @@ def _body(source: Source, page: Page, linked: str) -> str:
     if not page.source.startswith("runbooks/"):
         return linked[frontmatter.end_of(linked) :]
     stem = posixpath.basename(page.path).removesuffix(".md")
-    return "\n".join(_runbook(page.text, linked, records.latest(source.root, stem)))
+    return "\n".join(_runbook(linked, records.latest(source.root, stem)))
 
 
-def _runbook(text: str, linked: str, record: records.RunRecord | None) -> Iterator[str]:
-    """A runbook's lines: prose, code, and below each cell what it said. `linked` has the lines of `text`."""
-    starts = {cell.first: cell for cell in runbook_page.cells(text)}
+def _runbook(linked: str, record: records.RunRecord | None) -> Iterator[str]:
+    """A runbook's lines, its links rewritten already: prose, code, and below each cell what it said."""
+    starts = {cell.first: cell for cell in runbook_page.cells(linked)}
     ran = {cell.index: cell for cell in record.cells} if record else {}
     lines = linked.split("\n")
-    number = text.count("\n", 0, frontmatter.end_of(text))
+    number = linked.count("\n", 0, frontmatter.end_of(linked))
     while number < len(lines):
         if cell := starts.get(number):
             yield outputs.fence(cell.source, "python")
