@@ -5,6 +5,7 @@ Read from pages whose wikilinks are standard links already, so it cannot differ 
 
 from __future__ import annotations
 
+import html
 import posixpath
 import re
 from bisect import bisect_right
@@ -27,7 +28,7 @@ _BLOCK = re.compile(
     r"\n(?=[ \t>]*\n|[ \t>]*(?:[-*+]|\d+[.)])[ \t]|[ \t>]*\||[ \t>]*#{1,6} |[ \t>]*(?:!!!|\?\?\?|===))"
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+(?P<text>.+?)[ \t]*#*$", re.MULTILINE)
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[^\sa-z])")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
 _LEAD = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?(?:\[[ xX]\][ \t]+)?(?:\[![\w-]+\][+-]?)?")
 _MARKUP = re.compile(
     r"!\[[^\]]*\]\([^)]*\)(?:\{[^}]*\})?"
@@ -127,7 +128,7 @@ def plain(text: str) -> str:
     """Markdown as the words a reader sees, on one line; quicker than `markdown.plain`, and only for standard
     links."""
     said = _MARKUP.sub(_words, text)
-    return re.sub(r"[\s>]*\n[\s>]*|[ \t]+", " ", said)
+    return html.unescape(re.sub(r"[\s>]*\n[\s>]*|[ \t]+", " ", said))
 
 
 def _words(found: re.Match[str]) -> str:

@@ -10,11 +10,36 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from blumeops.site.vault import Page
 
+PAGE = "graph.md"
 JSON_FILE, SCRIPT_FILE = "assets/graph/graph.json", "assets/graph/graph-data.js"
+
+_TEXT = """---
+title: Site graph
+description: All pages of this site, and the links between them.
+order: 9100
+search:
+  exclude: true
+hide: [toc]
+---
+
+# Site graph
+
+All pages, and the links between them. Drag to move, scroll to zoom, click to open a page; the list beside it
+holds the same pages for the keyboard.
+
+<div class="graph" data-graph="global"><noscript>The drawing needs JavaScript; every page names the pages that
+link to it at its end.</noscript></div>
+"""
+
+
+def pages(taken: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """The page that draws the whole graph; none where a page of the vault stands in its place."""
+    if PAGE not in taken and "graph/index.md" not in taken:
+        yield PAGE, PAGE, _TEXT
 
 
 def kind(page: Page) -> str:

@@ -72,7 +72,7 @@ def _index(found: Tags) -> str:
         ]
         text += '<div class="tag-cloud" markdown="1">\n\n' + "\n".join(rows) + "\n\n</div>\n\n"
     if once:
-        rows = [f"- {escape(tag)}: {_link(listed[0], INDEX)}" for tag, listed in once.items()]
+        rows = [f"- {_shown(tag)}: {_link(listed[0], INDEX)}" for tag, listed in once.items()]
         text += "## On one page {#once}\n\n" + "\n".join(rows) + "\n"
     return text
 
@@ -87,6 +87,11 @@ def _page(named: list[str], found: Tags) -> str:
     ]
     front = _front(f"Tag: {title}", f"The {len(listed)} pages with the tag {title}.", 1000)
     return f"{front}\n" + "\n".join(rows) + f"\n\n[All tags]({relative(INDEX, origin)})\n"
+
+
+def _shown(tag: str) -> str:
+    """A tag with brackets as code, so that no reader of Markdown takes it for a link."""
+    return f"`{tag}`" if "[" in tag and "`" not in tag else escape(tag)
 
 
 def _front(title: str, description: str, order: int) -> str:
