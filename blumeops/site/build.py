@@ -3,101 +3,136 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import shutil
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from blumeops import process
-from blumeops.errors import BadInput, BlumeOpsError, EngineError, Problem
-from blumeops.site import staging
-from blumeops.site.serve import SITE, serving, watch
+from blumeops.errors import BadInput, BlumeOpsError, EngineError, Locked, Problem
+from blumeops.site import markdown, staging
+from blumeops.site.cache import Cache
+from blumeops.site.place import Place
+from blumeops.site.serve import serving, watch
+from blumeops.site.swap import fresh_folder
+from blumeops.site.swap import swap as _swap
 
 BUILD_TIMEOUT_SECONDS = 300
+CACHE = "pages.sqlite"
+IGNORE = "# made by `blumeops docs build`; a folder without this line is never replaced\n*\n"
+"""The `.gitignore` of a site in somebody else's repository."""
 _log = logging.getLogger(__name__)
-_COMPLAINT = re.compile(r"^(?:WARNING|ERROR) +- +(?P<what>.*)$", re.MULTILINE)
-_PAGE = re.compile(r"Doc file '(?P<page>[^']+)'")
+_PAGE = re.compile(r"Doc file '(?P<page>[^']+)' contains an? [\w ]*link '(?P<link>[^']*)'")
 
 
-def check(root: Path) -> staging.Staged:
-    """Read and link every page without rendering it. Raises `BadInput` with every problem."""
-    return staging.stage(root)
+def check(where: Path | Place) -> staging.Staged:
+    """Read and link every page without writing anything. Raises `BadInput` with every problem."""
+    return staging.stage(Place.of(where), write=False)
 
 
-def build(root: Path, *, strict: bool = True) -> Path:
-    """Build the site of a repository into `root / site` and return that folder.
+def build(where: Path | Place, *, strict: bool = True, clean: bool = False) -> Path:
+    """Build the site of a repository or vault into its site folder and return that folder.
 
-    Raises `BadInput` for what is wrong in a page, and `EngineError` when MkDocs fails for another reason. The
-    old site stays until the new one is whole, so a server never shows half of one.
+    Raises `BadInput` for what is wrong in a page, and `EngineError` when MkDocs fails for another reason.
+    The old site stays until the new one is whole, so a server never shows half of one. `clean` renders every
+    page, whatever is remembered of it; the result is the same. Without `strict` a problem is logged, and the
+    link stays as it was written.
     """
-    staged = check(root)
-    (root / "build").mkdir(exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix="site-", dir=root / "build"))
-    fresh.chmod(0o755)
-    try:
-        _render(root, fresh, staged, strict=strict)
-        _swap(fresh, root / SITE)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return root / SITE
+    place = Place.of(where)
+    _require_ours(place)
+    with _alone(place):
+        staged = staging.stage(place, strict=strict)
+        with fresh_folder(place.work) as fresh:
+            problems = _render(place, staged, fresh, clean=clean)
+            if problems and strict:
+                raise BadInput(problems)
+            for problem in (*staged.problems, *problems):
+                _log.warning("%s", problem)
+            if not place.ours:
+                (fresh / ".gitignore").write_text(IGNORE)
+            _swap(fresh, place.site)
+    return place.site
 
 
-def serve(root: Path, port: int, *, notify: Callable[[str], None] = _log.info) -> None:
+def serve(where: Path | Place, port: int, *, notify: Callable[[str], None] = _log.info) -> None:
     """Build, serve on 127.0.0.1, and build again when a page changes, until Ctrl-C.
 
     A page with a mistake keeps the last good site up; `notify` gets the URL and every error.
     """
-    build(root)
+    place = Place.of(where)
+    build(place)
     stop = threading.Event()
-    with serving(root / SITE, port) as url, suppress(KeyboardInterrupt):
+    with serving(place.site, port, root=place.root) as url, suppress(KeyboardInterrupt):
         notify(url)
-        watch(root, partial(_rebuild, root, notify), stop)
+        watch(place, partial(_rebuild, place, notify), stop)
 
 
-def _rebuild(root: Path, notify: Callable[[str], None]) -> None:
+def _rebuild(place: Place, notify: Callable[[str], None]) -> None:
     begun = time.monotonic()
     try:
-        build(root)
+        build(place)
     except BlumeOpsError as error:
         notify(str(error))
     else:
         notify(f"built again in {time.monotonic() - begun:.1f} s")
 
 
-def _render(root: Path, into: Path, staged: staging.Staged, *, strict: bool) -> None:
-    argv = [sys.executable, "-m", "mkdocs", "build", "--config-file", root / "mkdocs.yml", "--site-dir", into]
-    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = process.run(
-        [*argv, *(["--strict"] if strict else [])], cwd=root, env=env, timeout=BUILD_TIMEOUT_SECONDS
-    )
-    if done.ok:
+def _require_ours(place: Place) -> None:
+    """Raise `BlumeOpsError` when the site would take the place of a folder that we did not make."""
+    site = place.site
+    if place.root.is_relative_to(site) or place.docs.is_relative_to(site):
+        raise BlumeOpsError(
+            "the site cannot go where its pages are", where=str(site), hint="name another: --out"
+        )
+    if (place.ours and site.is_relative_to(place.root)) or not site.exists():
         return
-    if complaints := _COMPLAINT.findall(done.stderr):
-        raise BadInput([_problem(complaint, staged) for complaint in complaints])
-    done.check(hint="`.venv/bin/mkdocs build --strict` shows all of what it says")
+    mark = site / ".gitignore"
+    if not site.is_dir() or (any(site.iterdir()) and (not mark.is_file() or mark.read_text() != IGNORE)):
+        hint = "name another folder with --out, or move this one away"
+        raise BlumeOpsError("this is no site that we made, so it is not replaced", where=str(site), hint=hint)
 
 
-def _problem(complaint: str, staged: staging.Staged) -> Problem:
+@contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    """Let one build at a time use a work folder; the second waits for the first."""
+    from filelock import FileLock, Timeout
+
+    place.work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place.work / "build.lock", timeout=BUILD_TIMEOUT_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Locked(
+            "another build does not end", where=str(place.work), hint="end it, then build again"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _render(place: Place, staged: staging.Staged, fresh: Path, *, clean: bool) -> list[Problem]:
+    from blumeops.site.render import render
+
+    with Cache(None if clean else place.work / CACHE) as cache:
+        try:
+            done = render(place, staged, fresh, cache)
+        except OSError as error:
+            raise EngineError(
+                f"the site cannot be written: {error.strerror}", where=str(error.filename)
+            ) from error
+    _log.info("%d pages rendered, %d as they were", done.rendered, done.remembered)
+    return [_problem(complaint, place, staged) for complaint in done.complaints]
+
+
+def _problem(complaint: str, place: Place, staged: staging.Staged) -> Problem:
     """What MkDocs says about a staged page, with the place where a person edits it."""
     found = _PAGE.search(complaint)
     page = staged.vault.pages.get(found["page"]) if found else None
-    return Problem(complaint, page.source if page else "mkdocs.yml")
-
-
-def _swap(fresh: Path, site: Path) -> None:
-    """Put a finished folder in the place of another one by two renames."""
-    old = fresh.with_name(fresh.name + "-old")
-    try:
-        if site.exists():
-            site.rename(old)
-        fresh.rename(site)
-    except OSError as error:
-        raise EngineError(f"the new site cannot be put in place: {error}", where=str(site)) from error
-    shutil.rmtree(old, ignore_errors=True)
+    if found is None or page is None:
+        return Problem(complaint, place.config.name)
+    at = markdown.mask(page.text).find(found["link"])
+    line, column = markdown.place(page.text, at) if at >= 0 else (0, 0)
+    return Problem(complaint, page.source, line, column)

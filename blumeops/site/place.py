@@ -25,6 +25,7 @@ _PLUGIN = re.compile(
 )
 _INHERIT = re.compile(r"^INHERIT:[ \t]*[\"']?(?P<path>[^\"'#\n]+?)[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
 _NAME = re.compile(r"^site_name:[ \t]*[\"']?(?P<name>[^\"'#\n]+?)[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
+_URL = re.compile(r"^site_url:[ \t]*[\"']?(?P<url>https?://[^\"'#\s]+)", re.MULTILINE)
 _HEADING = re.compile(r"^(?:# |title:[ \t]*[\"']?)(?P<name>[^\n]+?)[\"']?[ \t]*$", re.MULTILINE)
 _NOTEBOOK = re.compile(r"\A---\n(?:.*\n)*?jupy(?:text|ter):", re.MULTILINE)
 _INHERITED_AT_MOST = 8
@@ -36,7 +37,8 @@ class Place:
 
     `docs` holds the pages, `runbooks` the notebooks (it need not exist), `config` is the configuration that
     MkDocs gets. `ours` is false for somebody else's folder; `staged` and `site` are then not both inside it.
-    `note` says what a person may not expect, such as a configuration that is not used.
+    `note` says what a person may not expect, such as a configuration that is not used; `url` is where the
+    site will be, empty when its configuration does not say.
     """
 
     root: Path
@@ -48,6 +50,7 @@ class Place:
     site: Path
     name: str
     note: str = ""
+    url: str = ""
 
     @staticmethod
     def of(root: Path | Place, *, config: Path | None = None, out: Path | None = None) -> Place:
@@ -93,6 +96,7 @@ def _of(root: Path) -> Place:
         site=root / SITE,
         name=_name(root, docs, texts),
         note=note if texts and not ours else "",
+        url=next((found["url"] for text in texts if (found := _URL.search(text))), ""),
     )
 
 

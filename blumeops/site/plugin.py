@@ -22,13 +22,22 @@ THEME = Path(__file__).with_name("theme")
 class BlumeOpsPlugin(BasePlugin):
     """Stage `docs/` and `runbooks/` next to `mkdocs.yml`, and hand the staged tree to MkDocs."""
 
+    place: Place
+    staged: staging.Staged | None = None
+
+    def take(self, place: Place, staged: staging.Staged) -> None:
+        """Let the next build use a tree that is staged already."""
+        self.place, self.staged = place, staged
+
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Stage, then let MkDocs read the staged folder and its navigation. A wrong page ends the build."""
-        self.place = place = Place.of(Path(config.config_file_path).parent)
-        try:
-            staged = staging.stage(place)
-        except BadInput as error:
-            raise PluginError(f"\n{error}") from error
+        if self.staged is None:
+            self.place = Place.of(Path(config.config_file_path).parent)
+            try:
+                self.staged = staging.stage(self.place)
+            except BadInput as error:
+                raise PluginError(f"\n{error}") from error
+        staged, self.staged = self.staged, None
         config.docs_dir = str(staged.folder)
         config.nav = staged.nav
         config.theme.dirs.insert(0, str(THEME))

@@ -1,0 +1,276 @@
+"""MkDocs' own build, page by page, without doing again what was done before.
+
+The order of the steps and of the plugins' events is that of `mkdocs.commands.build`, and so is every byte
+that comes out: a test compares. Two things are remembered: the HTML of a page's Markdown, and the finished
+page. Neither is used when anything that it was made from is different; the links of a page are looked up
+again in every build, so a page whose target moved is rendered anew, and a dead link is found in a cached page
+too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+
+import markdown
+from jinja2 import Environment
+from mkdocs import utils
+from mkdocs.commands import build as mkdocs_build
+from mkdocs.config import load_config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import Abort, BuildError, MkDocsException
+from mkdocs.structure import pages as mkdocs_pages
+from mkdocs.structure.files import File, Files, get_files, set_exclusions
+from mkdocs.structure.nav import get_navigation
+from mkdocs.structure.pages import Page
+from mkdocs.structure.toc import get_toc
+
+from blumeops.errors import EngineError
+from blumeops.site import search
+from blumeops.site.cache import Cache, digest, json_text
+from blumeops.site.digests import Neighbourhoods, plain, surroundings
+from blumeops.site.place import Place
+from blumeops.site.staging import Staged
+
+_PURE = ("markdown.extensions.", "pymdownx.", "material.extensions.")
+_READS_FILES = frozenset({"pymdownx.snippets", "pymdownx.b64", "pymdownx.pathconverter"})
+_BUILT_IN = frozenset({"toc", "tables", "fenced_code", "admonition", "attr_list", "def_list", "footnotes",
+                       "md_in_html", "abbr", "meta", "extra", "nl2br", "sane_lists", "smarty"})  # fmt: skip
+_OF_EVERY_PAGE = frozenset({"nav", "pages", "base_url", "extra_css", "extra_javascript", "mkdocs_version",
+                            "build_date_utc", "config", "page"})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What MkDocs complained about, and how many pages were rendered anew and how many were remembered."""
+
+    complaints: tuple[str, ...]
+    rendered: int
+    remembered: int
+
+
+def render(place: Place, staged: Staged, into: Path, cache: Cache) -> Rendered:
+    """Build a staged tree into a folder. Raises `EngineError` when MkDocs cannot."""
+    with _complaints() as said:
+        try:
+            build = _Build(_configured(place, staged, into), cache)
+            build.run()
+        except (Abort, BuildError, MkDocsException) as error:
+            if not said:
+                raise EngineError(f"MkDocs: {error}", where=str(place.config)) from error
+            return Rendered(tuple(said), 0, 0)
+    return Rendered(tuple(dict.fromkeys(said)), build.rendered, build.remembered)
+
+
+def _configured(place: Place, staged: Staged, into: Path) -> MkDocsConfig:
+    named = {} if place.ours else {"site_name": place.name}
+    config = load_config(str(place.config), docs_dir=str(staged.folder), site_dir=str(into), **named)
+    if "blumeops" in config.plugins:
+        config.plugins["blumeops"].take(place, staged)
+    else:
+        config.docs_dir = str(staged.folder)
+    return config
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What MkDocs and its plugins warn about, as a list; nothing of it is printed."""
+    said: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logger, ear = logging.getLogger("mkdocs"), Ear(logging.WARNING)
+    before = logger.level, logger.propagate
+    logger.addHandler(ear)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    try:
+        yield said
+    finally:
+        logger.removeHandler(ear)
+        logger.level, logger.propagate = before
+
+
+class _Links(mkdocs_pages._RelativePathTreeprocessor):
+    """MkDocs' own look-up of a page's links, which notes what each one became."""
+
+    def __init__(self, file: File, files: Files, config: MkDocsConfig) -> None:
+        super().__init__(file, files, config)
+        self.became: dict[str, str] = {}
+
+    def path_to_url(self, url: str) -> str:
+        """The address of a link's target, as it is written in the page."""
+        self.became[url] = made = super().path_to_url(url)
+        return made
+
+
+@dataclass
+class _Build:
+    config: MkDocsConfig
+    cache: Cache
+    rendered: int = 0
+    remembered: int = 0
+    files: Files = field(init=False)
+    around: bytes = field(init=False)
+    cacheable: bool = field(init=False)
+
+    def run(self) -> None:
+        self.config.plugins.on_startup(command="build", dirty=False)
+        try:
+            self._run()
+        except Exception as error:
+            self.config.plugins.on_build_error(error=error)
+            raise
+        finally:
+            self.config.plugins.on_shutdown()
+
+    def _run(self) -> None:
+        self.config = config = self.config.plugins.on_config(self.config)
+        self.around = surroundings(config)
+        self.cacheable = all(_is_pure(name) for name in config.markdown_extensions)
+        search.remember(config, self.cache, self.around)
+        config.plugins.on_pre_build(config=config)
+        files = get_files(config)
+        env = config.theme.get_env()
+        files.add_files_from_theme(env, config)
+        self.files = files = config.plugins.on_files(files, config=config)
+        set_exclusions(files, config)
+        nav = config.plugins.on_nav(get_navigation(files, config), config=config, files=files)
+        documents = files.documentation_pages()
+        for file in documents:
+            self._read(file.page or Page(None, file, config))
+        env = config.plugins.on_env(env, config=config, files=files)
+        files.copy_static_files()
+        for template in sorted(config.theme.static_templates):
+            mkdocs_build._build_theme_template(template, env, files, config, nav)
+        for template in config.extra_templates:
+            mkdocs_build._build_extra_template(template, files, config, nav)
+        neighbourhoods = Neighbourhoods(nav, config)
+        for file in documents:
+            self._write(file.page, documents, nav, env, neighbourhoods)
+        for file in documents:
+            file.page.validate_anchor_links(files=files, log_level=config.validation.links.anchors)
+        config.plugins.on_post_build(config=config)
+
+    def _read(self, page: Page) -> None:
+        """`_populate_page` of MkDocs, with the Markdown rendered only when it was not before."""
+        config = self.config
+        config._current_page = page
+        try:
+            page = config.plugins.on_pre_page(page, config=config, files=self.files)
+            page.read_source(config)
+            page.markdown = config.plugins.on_page_markdown(
+                page.markdown, page=page, config=config, files=self.files
+            )
+            self._markdown(page)
+            page.content = config.plugins.on_page_content(
+                page.content, page=page, config=config, files=self.files
+            )
+        finally:
+            config._current_page = None
+
+    def _markdown(self, page: Page) -> None:
+        key = digest("markdown", self.around, page.file.src_uri, page.file.url, page.markdown)
+        if not self.cacheable or not self._recall(page, self.cache.get(key)):
+            links = _Links(page.file, self.files, self.config)
+            tokens = _convert(page, links, self.config, self.files)
+            kept = {
+                "content": page.content,
+                "toc": tokens,
+                "title": page._title_from_render,
+                "ids": sorted(page.present_anchor_ids, key=str),
+                "links": links.became,
+            }
+            if self.cacheable:
+                self.cache.put(key, json.dumps(kept, ensure_ascii=False))
+
+    def _recall(self, page: Page, kept: str | None) -> bool:
+        """Take a page from the cache, unless one of its links leads elsewhere by now."""
+        if kept is None:
+            return False
+        values = json.loads(kept)
+        links = _Links(page.file, self.files, self.config)
+        if any(links.path_to_url(url) != became for url, became in values["links"].items()):
+            return False
+        page.content = values["content"]
+        page.toc = get_toc(values["toc"])
+        page._title_from_render = values["title"]
+        page.present_anchor_ids = set(values["ids"])
+        page.links_to_anchors = links.links_to_anchors
+        return True
+
+    def _write(
+        self, page: Page, documents: Sequence[File], nav: Any, env: Environment, near: Neighbourhoods
+    ) -> None:
+        """`_build_page` of MkDocs, with the template filled in only when it was not before."""
+        config = self.config
+        config._current_page = page
+        page.active = True
+        try:
+            context = mkdocs_build.get_context(nav, documents, config, page)
+            name = page.meta.get("template", "main.html")
+            context = config.plugins.on_page_context(context, page=page, config=config, nav=nav)
+            key = self._key(page, name, context, near)
+            output = self.cache.get(key) if key else None
+            if output is None:
+                output = env.get_template(name).render(context)
+                output = config.plugins.on_post_page(output, page=page, config=config)
+                self.rendered += 1
+                if key:
+                    self.cache.put(key, output)
+            else:
+                self.remembered += 1
+            if output.strip():
+                data = output.encode("utf-8", errors="xmlcharrefreplace")
+                utils.write_file(data, page.file.abs_dest_path)
+        finally:
+            page.active = False
+            config._current_page = None
+
+    def _key(self, page: Page, template: str, context: Any, near: Neighbourhoods) -> bytes | None:
+        """The digest of everything that a finished page is made from; None when we cannot know."""
+        try:
+            said = {key: plain(value) for key, value in context.items() if key not in _OF_EVERY_PAGE}
+            own = [page.title, page.url, page.canonical_url, page.abs_url, page.edit_url, page.is_homepage,
+                   plain(page.meta), template, [_toc(item) for item in page.toc]]  # fmt: skip
+            return digest("page", self.around, page.content or "", json_text([own, said]), near.of(page))
+        except TypeError:
+            return None
+
+
+def _toc(item: Any) -> Any:
+    return [item.title, item.id, item.level, [_toc(child) for child in item.children]]
+
+
+def _is_pure(extension: str) -> bool:
+    """True for an extension of which we know that it reads nothing but the page and the list of files."""
+    known = extension in _BUILT_IN or extension.startswith(_PURE)
+    return known and extension not in _READS_FILES
+
+
+def _convert(page: Page, links: _Links, config: MkDocsConfig, files: Files) -> list[Any]:
+    """`Page.render` of MkDocs. Returns the table of contents as the extension has it."""
+    made = markdown.Markdown(
+        extensions=config["markdown_extensions"], extension_configs=config["mdx_configs"] or {}
+    )
+    raw, title = mkdocs_pages._RawHTMLPreprocessor(), mkdocs_pages._ExtractTitleTreeprocessor()
+    anchors = mkdocs_pages._ExtractAnchorsTreeprocessor(page.file, files, config)
+    for one in (raw, anchors, links, title):
+        one._register(made)
+    page.content = made.convert(page.markdown)
+    tokens = getattr(made, "toc_tokens", [])
+    page.toc = get_toc(tokens)
+    page._title_from_render = title.title
+    page.present_anchor_ids = anchors.present_anchor_ids | raw.present_anchor_ids
+    page.links_to_anchors = links.links_to_anchors
+    return tokens

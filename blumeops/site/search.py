@@ -1,0 +1,61 @@
+"""The search index of Material's own plugin, from sections that were cut before.
+
+Material parses the finished HTML of every page to find its sections, which is a seventh of a build. The
+sections depend on that HTML alone, so they are remembered; the entries made from them are Material's own.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from material.plugins.search.plugin import Element, Parser, SearchIndex, SearchPlugin, Section
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.pages import Page
+
+from blumeops.site.cache import Cache, digest
+
+
+def remember(config: MkDocsConfig, cache: Cache, around: bytes) -> None:
+    """Let the search plugin, if there is one, use the cache in this build."""
+    for plugin in config.plugins.values():
+        if isinstance(plugin, SearchPlugin) and plugin.config.enabled:
+            plugin.search_index = Index(cache, around, **plugin.config)
+
+
+class Index(SearchIndex):
+    """Material's index, which cuts a page into sections only when it did not before."""
+
+    def __init__(self, cache: Cache, around: bytes, **config: Any) -> None:
+        super().__init__(**config)
+        self._cache, self._around = cache, around
+
+    def add_entry_from_context(self, page: Page) -> None:
+        """Add the sections of a page, unless its front matter says otherwise."""
+        if (page.meta.get("search") or {}).get("exclude"):
+            return
+        for identity, title, text in self._sections(page.content or ""):
+            section = Section(Element("hx"))
+            section.id, section.title, section.text = identity, title, text
+            self.create_entry_for_section(section, page.toc, page.url, page)
+
+    def _sections(self, content: str) -> list[Any]:
+        key = digest("search", self._around, content)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return json.loads(kept)
+        made = sections(content)
+        self._cache.put(key, json.dumps(made, ensure_ascii=False))
+        return made
+
+
+def sections(content: str) -> list[Any]:
+    """The sections of a page's HTML as Material cuts them: anchor, title, text."""
+    parser = Parser()
+    parser.feed(content)
+    parser.close()
+    return [
+        [section.id, ["".join(section.title)] if section.title else [], ["".join(section.text)]]
+        for section in parser.data
+        if not section.is_excluded()
+    ]
