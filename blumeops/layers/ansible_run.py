@@ -9,6 +9,7 @@ found by a mark in their environment.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shlex
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops import process
-from blumeops.errors import EngineError
+from blumeops.errors import EngineError, EngineMissing
 from blumeops.target import Target
 
 Event = dict
@@ -55,13 +56,25 @@ class Run:
 
 def environment(target: Target) -> dict[str, str]:
     """What Ansible needs in its environment to reach this target's hosts; for `blumeops env`, too."""
-    values = {"ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_PIPELINING": "True"}
+    values = {
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_STRATEGY_PLUGINS": str(_strategies()),
+    }
     hosts = target.hosts
     if hosts and hosts.ssh_config:
         values["ANSIBLE_SSH_ARGS"] = f"-F {shlex.quote(str(hosts.ssh_config.absolute()))}"
     if hosts and hosts.vault_password_file:
         values["ANSIBLE_VAULT_PASSWORD_FILE"] = str(hosts.vault_password_file.absolute())
     return values
+
+
+def _strategies() -> Path:
+    """Where Mitogen's strategies are, for an ansible.cfg that asks for one; it is not used otherwise."""
+    package = importlib.util.find_spec("ansible_mitogen")
+    if package is None or package.origin is None:
+        raise EngineMissing("the Python package mitogen is missing", hint="make setup")
+    return Path(package.origin).with_name("plugins") / "strategy"
 
 
 def program(name: str) -> str:

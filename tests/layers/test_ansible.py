@@ -25,12 +25,16 @@ HERE = (
 )
 
 
-def homelab(root: Path, tasks: str, inventory: str = HERE) -> Desired:
+STRATEGIES = ("linear", "mitogen_linear")
+"""Ansible's own way to run tasks, and the one that this homelab asks for."""
+
+
+def homelab(root: Path, tasks: str, inventory: str = HERE, *, strategy: str = "linear") -> Desired:
     """A desired state of one playbook with these tasks."""
     folder = root / "homelab" / "ansible"
     (folder / "inventory").mkdir(parents=True, exist_ok=True)
     (folder / "inventory" / "hosts.yaml").write_text(inventory)
-    (folder / "ansible.cfg").write_text("[defaults]\nforce_handlers = True\n")
+    (folder / "ansible.cfg").write_text(f"[defaults]\nforce_handlers = True\nstrategy = {strategy}\n")
     play = "- name: Trial\n  hosts: all\n  gather_facts: false\n  tasks:\n"
     (folder / "site.yaml").write_text(play + textwrap.indent(textwrap.dedent(tasks), "    "))
     return Desired(root / "homelab", "1" * 40)
@@ -45,8 +49,8 @@ def silent(_line: str) -> None:
     return None
 
 
-@pytest.fixture
-def greeting(tmp_path: Path) -> Desired:
+@pytest.fixture(params=STRATEGIES)
+def greeting(tmp_path: Path, request: pytest.FixtureRequest) -> Desired:
     """One file, one file that holds a secret, and one task that check mode cannot check."""
     return homelab(
         tmp_path,
@@ -64,6 +68,7 @@ def greeting(tmp_path: Path) -> Desired:
           ansible.builtin.command: /bin/true
           changed_when: false
         """,
+        strategy=request.param,
     )
 
 
@@ -99,7 +104,8 @@ def test_an_edit_by_hand_is_drift_and_makes_a_plan_stale(tmp_path: Path, greetin
     assert (tmp_path / "greeting").read_text() == "by hand\n"
 
 
-def test_a_task_that_fails_is_named_and_what_follows_is_not_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_task_that_fails_is_named_and_what_follows_is_not_started(tmp_path: Path, strategy: str) -> None:
     desired = homelab(
         tmp_path,
         f"""\
@@ -108,6 +114,7 @@ def test_a_task_that_fails_is_named_and_what_follows_is_not_started(tmp_path: Pa
           ansible.builtin.copy: {{content: b, dest: {tmp_path}/second, validate: /bin/false %s}}
         - {{name: Third, ansible.builtin.copy: {{content: c, dest: {tmp_path}/third}}}}
         """,
+        strategy=strategy,
     )
     hosts = layer(tmp_path)
     result = hosts.apply(hosts.plan(desired), desired, silent)
@@ -117,10 +124,13 @@ def test_a_task_that_fails_is_named_and_what_follows_is_not_started(tmp_path: Pa
     assert not (tmp_path / "third").exists()
 
 
-def test_a_host_that_does_not_answer_is_unreachable_and_never_an_empty_plan(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_host_that_does_not_answer_is_unreachable_and_never_an_empty_plan(
+    tmp_path: Path, strategy: str
+) -> None:
     config = tmp_path / "ssh_config"
     config.write_text("Host away\n  HostName 127.0.0.1\n  Port 1\n  BatchMode yes\n  ConnectTimeout 2\n")
-    desired = homelab(tmp_path, "- ansible.builtin.ping:\n", HERE + "    away:\n")
+    desired = homelab(tmp_path, "- ansible.builtin.ping:\n", HERE + "    away:\n", strategy=strategy)
     hosts = layer(tmp_path, config)
     with pytest.raises(Unreachable, match="refused") as raised:
         hosts.plan(desired)
@@ -166,9 +176,11 @@ def test_the_project_s_own_desired_state_passes_its_lint() -> None:
     AnsibleLayer(target).lint(Desired(root / "homelab", "1" * 40))
 
 
-def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_interrupt_leaves_no_process_behind(tmp_path: Path, strategy: str) -> None:
     seconds = str(3000 + os.getpid() % 1000 / 1000)
-    homelab(tmp_path, f"- {{ansible.builtin.command: sleep {seconds}, check_mode: false}}\n")
+    wait = f"- {{ansible.builtin.command: sleep {seconds}, check_mode: false}}\n"
+    homelab(tmp_path, wait, strategy=strategy)
     program = (
         "from pathlib import Path; from tests.layers.test_ansible import layer, Desired; import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
