@@ -57,7 +57,9 @@ def _card(card: Card | None) -> Aspect:
 def _route(parts: Parts, routes: tuple[Route, ...], land: Landscape) -> Aspect:
     if routes:
         return Aspect("route", Cover.THERE, tuple(Fact(r.host, r.fact.path, r.fact.line) for r in routes))
-    serves = any(one.services or one.chart for one in parts.applications) or any(r.ports for r in parts.roles)
+    serves = any(one.services for one in parts.applications) or any(role.ports for role in parts.roles)
+    if not serves and any(one.chart for one in parts.applications):
+        return Aspect("route", Cover.UNKNOWN, (), "what a Helm chart serves does not stand here")
     if not serves:
         return Aspect("route", Cover.NOT_NEEDED, (), "it serves nothing")
     return _absent("route", bool(land.routes), "a reverse proxy")
@@ -83,13 +85,21 @@ def _backup(parts: Parts, hosts: Sequence[Fact], land: Landscape) -> Aspect:
     if not kept:
         if any(one.chart for one in parts.applications):
             return Aspect("backup", Cover.UNKNOWN, (), "what a Helm chart keeps does not stand here")
-        return Aspect("backup", Cover.NOT_NEEDED, (), "it keeps nothing that Git has not")
-    covering = [(fact, _covering(fact, host, land)) for fact, host in kept]
+        if parts.roles:
+            return Aspect("backup", Cover.UNKNOWN, (), "what its package keeps does not stand here")
+        return Aspect("backup", Cover.NOT_NEEDED, (), "its pods keep nothing")
+    covering = [(fact, _covering(fact, host, land)) for fact, host in kept if not _is_claim(fact)]
+    if not covering:
+        return Aspect("backup", Cover.UNKNOWN, (), "where its claims lie does not stand here")
     lacking = tuple(dict.fromkeys(fact for fact, by in covering if by is None))
     if not lacking:
         return Aspect("backup", Cover.THERE, tuple(dict.fromkeys(by for _, by in covering if by)))
     aspect = _absent("backup", bool(land.backups), "what is backed up")
     return Aspect("backup", aspect.cover, lacking if aspect.cover is Cover.HOLE else (), aspect.why)
+
+
+def _is_claim(kept: Fact) -> bool:
+    return not kept.value.startswith("/")
 
 
 def _names(hosts: Sequence[Fact]) -> list[str]:
