@@ -1,5 +1,5 @@
 // Keeps an open page true while `make up` works: the front page's state, and a newly built site.
-// Served by any other web server there is no state.json, and the page stays as it was built.
+// Served by any other web server there is no state.json: it is not asked for, and the page stays as it is.
 (() => {
   const site = new URL("..", document.currentScript.src);
   const local = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
@@ -32,6 +32,7 @@
 
   const banner = (text) => {
     const state = document.getElementById("homelab-state");
+    if (!state) return;
     let line = state.querySelector(".preparing");
     if (!line && text) {
       line = document.createElement("p");
@@ -57,6 +58,15 @@
       clearInterval(clock); // not our server, or it has ended
     }
   };
-  const clock = setInterval(look, 4000);
-  look();
+  let clock = 0;
+  const ours = async () => {
+    const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+    return answer.headers.get("server")?.trim() === "blumeops";
+  };
+  ours().then((yes) => {
+    if (!yes) return;
+    clock = setInterval(look, 4000);
+    look();
+    window.document$?.subscribe(() => look()); // a page that Material exchanged is as old as its build
+  }, () => {});
 })();

@@ -1,0 +1,29 @@
+// Small repairs that a style sheet cannot make: names for screen readers, tables that scroll by keyboard, and
+// everything unfolded on paper. Runs again when Material exchanges the page without loading it.
+(() => {
+  const repair = () => {
+    document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
+    document.querySelector(".md-search__scrollwrap")?.setAttribute("tabindex", "0");
+    for (const table of document.querySelectorAll(".md-typeset__scrollwrap")) {
+      const wide = table.scrollWidth > table.clientWidth + 1;
+      if (wide) table.setAttribute("tabindex", "0");
+      else table.removeAttribute("tabindex");
+      table.toggleAttribute("data-wide", wide);
+    }
+    // Every page has the main navigation inside of another: one name each, so that they can be told apart.
+    for (const part of document.querySelectorAll("nav.md-nav[aria-labelledby]")) {
+      const label = document.getElementById(part.getAttribute("aria-labelledby"));
+      if (label?.textContent.trim()) part.setAttribute("aria-label", `Pages: ${label.textContent.trim()}`);
+      if (label?.textContent.trim()) part.removeAttribute("aria-labelledby");
+    }
+  };
+  if (window.document$) window.document$.subscribe(() => requestAnimationFrame(repair));
+  else repair();
+
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not([open])")];
+    unfolded.forEach((each) => { each.open = true; });
+  });
+  addEventListener("afterprint", () => unfolded.forEach((each) => { each.open = false; }));
+})();
