@@ -34,7 +34,7 @@ def of(
     parts: Parts, routes: tuple[Route, ...], hosts: Sequence[Fact], land: Landscape, owners: Mapping[int, str]
 ) -> Iterator[Aspect]:
     """The five aspects of a service, in the order of the table."""
-    yield _card(parts.card)
+    yield _card(parts.card, land)
     seen = (
         _route(parts, routes, land),
         _probe(parts, land, owners),
@@ -50,8 +50,10 @@ def of(
             yield aspect
 
 
-def _card(card: Card | None) -> Aspect:
-    return Aspect("card", Cover.THERE, (card.fact,)) if card else Aspect("card", Cover.HOLE)
+def _card(card: Card | None, land: Landscape) -> Aspect:
+    if card:
+        return Aspect("card", Cover.THERE, (card.fact,))
+    return _absent("card", any(one.declared for one in land.cards), "which page is the card of a service")
 
 
 def _route(parts: Parts, routes: tuple[Route, ...], land: Landscape) -> Aspect:
@@ -142,14 +144,12 @@ def owner_of(pointer: Route | Address, land: Landscape, owners: Mapping[int, str
     return name if isinstance(pointer, Route) and (name := normal(pointer.name)) in owners.values() else ""
 
 
-def holes(services: Sequence[Service], land: Landscape) -> Iterator[Problem]:
+def holes(services: Sequence[Service]) -> Iterator[Problem]:
     """A problem for each thing that a service should have and has not, at the place that it is about."""
     for service in services:
         for aspect in service.aspects:
             if aspect.cover is not Cover.HOLE:
                 continue
-            if aspect.name == "card" and not any(card.declared for card in land.cards):
-                continue  # a repository whose pages do not say which service they are about
             at = aspect.facts[0] if aspect.facts else service.made_by[0]
             what = f"{service.name}: {_words(aspect)}"
             yield Problem(what, at.path, at.line, hint=HINTS[aspect.name].format(name=service.name))

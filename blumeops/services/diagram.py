@@ -28,8 +28,8 @@ _STYLE = """
 .service-map .route{fill:none;stroke:var(--bo-hosts,#a8560b);stroke-width:1.7}
 .service-map .tip{fill:var(--bo-hosts,#a8560b)}
 .service-map .bad{fill:var(--bo-bad,#b3261e);font-weight:700}
-@media (max-width:30em){.service-map .name{font-size:21px}.service-map .place{font-size:20px}
-.service-map .what,.service-map .tag{font-size:17px}}
+@media (max-width:30em){.service-map .name{font-size:22px}.service-map .place{font-size:21px}
+.service-map .what,.service-map .tag{font-size:19px}}
 """
 
 
@@ -67,14 +67,15 @@ def svg(shown: ServiceMap) -> str:
 def _panels(shown: ServiceMap) -> list[_Panel]:
     """A panel for each machine, those that serve routes first, then what no machine is known for."""
     machines = dict.fromkeys(host.value for service in shown.services for host in service.hosts)
-    made = []
+    made, proxies = [], _proxies(shown.services)
     for machine in sorted(machines, key=lambda name: (not _serves(shown, name), name)):
         here = [s for s in shown.services if machine in {host.value for host in s.hosts}]
         tags = {
             t.value: None for s in here for h, t in zip(s.hosts, s.tags, strict=False) if h.value == machine
         }
-        on_host = sorted((s for s in here if s.layer is not Layer.CLUSTER), key=lambda s: not s.routes)
-        made.append(_Panel(machine, tuple(tags), tuple(_proxies_first(on_host)), _cluster(here)))
+        on_host = [service for service in here if service.layer is not Layer.CLUSTER]
+        on_host.sort(key=lambda service: (service not in proxies, not service.routes))
+        made.append(_Panel(machine, tuple(tags), tuple(on_host), _cluster(here)))
     lost = [service for service in shown.services if not service.hosts]
     if cluster := _cluster(lost):
         made.append(_Panel("", (), (), cluster))
@@ -88,15 +89,13 @@ def _cluster(services: Sequence[Service]) -> tuple[Service, ...]:
 
 
 def _serves(shown: ServiceMap, machine: str) -> bool:
-    proxies = {route.proxy for service in shown.services for route in service.routes}
-    roles = [role for service in shown.services for role in service.roles if role.name in proxies]
-    return any(machine in {host.value for host in role.hosts} for role in roles)
+    return any(machine in {host.value for host in proxy.hosts} for proxy in _proxies(shown.services))
 
 
-def _proxies_first(services: Sequence[Service]) -> list[Service]:
-    return sorted(
-        services, key=lambda s: not any(route.proxy in {r.name for r in s.roles} for route in s.routes)
-    )
+def _proxies(services: Sequence[Service]) -> list[Service]:
+    """The services whose roles are the proxies of routes."""
+    proxies = {route.proxy for service in services for route in service.routes}
+    return [service for service in services if proxies & {role.name for role in service.roles}]
 
 
 def _panel(panel: _Panel, top: int, places: dict[str, int]) -> Iterator[str]:
@@ -120,14 +119,16 @@ def _panel(panel: _Panel, top: int, places: dict[str, int]) -> Iterator[str]:
 
 def _row(service: Service, y: int, places: dict[str, int]) -> Iterator[str]:
     """A service: its chip with name and version, and beside it how it is reached, or that it has a hole."""
+    first = service.name not in places
     places.setdefault(service.name, y + 21)
-    version = str(service.version or service.package or "")
+    version = str(service.version or ("package" if service.package else ""))
     yield f'<g class="{service.layer.value}">'
     yield f'<rect class="chip" x="64" y="{y}" width="300" height="42" rx="8"/>'
-    yield f'<text class="name" x="78" y="{y + 27}">{escape(_short(service.name, 20))}</text>'
-    yield f'<text class="what" x="352" y="{y + 27}" text-anchor="end">{escape(_short(version, 14))}</text>'
+    yield f'<text class="name" x="78" y="{y + 27}">{escape(_short(service.name, 18))}</text>'
+    yield f'<text class="what" x="352" y="{y + 27}" text-anchor="end">{escape(_short(version, 10))}</text>'
     holes = [aspect.name for aspect in service.aspects if aspect.cover.name == "HOLE"]
-    route = next(iter(service.routes), None)
+    # A route leads to one machine; the same service on another one is not reached by it.
+    route = next(iter(service.routes), None) if first else None
     words = f"no {', '.join(holes)}" if holes else route.host if route else ""
     bad = " bad" if holes else ""
     yield f'<text class="what{bad}" x="376" y="{y + 27}">{escape(_short(words, 28))}</text></g>'
@@ -139,7 +140,7 @@ def _short(text: str, most: int) -> str:
 
 def _routes(services: Sequence[Service], places: dict[str, int]) -> Iterator[str]:
     """From the proxy's row a line down the left side, with an arrow into each service that it leads to."""
-    for proxy in _proxies_first(services)[:1]:
+    for proxy in _proxies(services)[:1]:
         roles = {role.name for role in proxy.roles}
         led = [s for s in services if s is not proxy and any(route.proxy in roles for route in s.routes)]
         ends = sorted(places[service.name] for service in led if service.name in places)

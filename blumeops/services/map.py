@@ -26,7 +26,7 @@ def read(root: Path, docs: Path | None = None) -> ServiceMap:
     drafts = _drafts(land, problems)
     owners = {id(part): draft.name for draft in drafts for part in draft.parts()}
     services = tuple(_service(draft, land, owners) for draft in drafts)
-    problems += aspects.holes(services, land)
+    problems += aspects.holes(services)
     problems += aspects.strays(land, owners)
     return ServiceMap(services, tuple(sorted(problems, key=lambda one: (one.path, one.line, one.what))))
 

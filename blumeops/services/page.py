@@ -81,7 +81,7 @@ def _cells(service: Service, origin: str) -> Iterator[str]:
 def _name(service: Service, origin: str) -> str:
     shown = f"**{_words(service.name)}**"
     if not (service.card and origin):
-        return shown if service.card else f"{shown}, no card"
+        return f"{shown}, no card" if service.aspect("card").cover is Cover.HOLE else shown
     return f"**[{_words(service.name)}]({wikilinks.relative(service.card.page, origin)})**"
 
 
