@@ -24,7 +24,7 @@ _LINK = re.compile(r"(?<!!)\[(?P<value>[^\[\]\n]*)\]\([^()\n]*\)$")
 _WIKILINK = re.compile(r"\[\[[^\[\]|\n]*?(?:\\?\|)(?P<value>[^\[\]\n]*)\]\]$")
 _WORD = re.compile(r"(?P<value>[^\s|`*\[\]()<>]*[^\s|`*\[\]()<>.,;:!?])[.,;:!?]*$")
 _PLAIN = re.compile(r"[\w.:/@+~,% -]+")
-_MARKERS = re.compile(r"^[ \t]*<!-- blumeops:(?:begin\b[^>]*|end) -->[ \t]*(?:\n|\Z)", re.MULTILINE)
+_MARKERS = re.compile(r"^[ \t]*<!-- blumeops:(?:begin\b[^>]*|end) -->[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

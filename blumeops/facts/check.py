@@ -150,8 +150,10 @@ class _Run:
                 self._add(page, [Finding(one.problem, rule) if is_context else one])
             dead += [(page, path, one) for path, one in paths.check(page, self.tree, found)]
         ignored = paths.ignored(self.tree, [path for _, path, _ in dead])
+        told = {(one.problem.path, one.problem.line) for one in self.findings if one.sure}
         for page, path, one in dead:
-            self._add(page, [one] if path not in ignored else [])
+            twice = (page.path, one.problem.line) in told and page.line(one.problem.line).count(path) == 1
+            self._add(page, [] if twice or path in ignored else [one])
 
     def _add(self, page: Page, findings: Iterable[Finding]) -> None:
         self.findings += [one for one in findings if one.problem.line not in page.silenced]

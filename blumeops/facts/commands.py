@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from blumeops.facts.census import Census
-from blumeops.facts.finding import Finding, is_of_the_past
+from blumeops.facts.finding import Finding, Tense, tense
 from blumeops.facts.page import Page
 from blumeops.facts.programs import PLACEHOLDER, Complaint, complaints, unknown
 from blumeops.facts.shell import Command
@@ -32,10 +32,11 @@ def check(
         else:
             found = complaints(command, census)
         for one in found:
-            if command.program == "kubectl" and sets_context:
+            when = tense(page.line(command.line)) if not command.pasted else Tense.NOW
+            if when is Tense.OTHER or (command.program == "kubectl" and sets_context):
                 continue
             problem = page.problem(one.what, command.index, one.hint)
-            yield Finding(problem, one.sure and not is_of_the_past(page.line(command.line)))
+            yield Finding(problem, one.sure and when is Tense.NOW)
 
 
 def context_is_the_rule(pages: Iterable[tuple[Page, list[Command]]]) -> bool:

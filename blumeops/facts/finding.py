@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from blumeops.errors import Problem
 from blumeops.facts.page import Page
@@ -18,8 +19,13 @@ class Finding:
 
 
 _GONE = re.compile(
-    r"\b(?:remov|delet|retir|former|previous|used to|no longer|renam|moved|replac|legacy|deprecat|obsolete"
-    r"|gone|migrat|superseded|decommission|dropped|historic|upstream|hypothetical|would (?:be|live|have))",
+    r"\b(?:removed|deleted|retired|formerly|previously|used to|no longer|decommissioned"
+    r"|(?:is|are|was|were) gone|upstream|hypothetical|would (?:be|live|have)|not in git"
+    r"|(?:an)?other repositor\w+)\b",
+    re.IGNORECASE,
+)
+_MOVED = re.compile(
+    r"\b(?:renamed|moved|replaced|legacy|deprecated|obsolete|migrated|superseded|historically|old)\b",
     re.IGNORECASE,
 )
 _MAKES = re.compile(
@@ -62,6 +68,16 @@ def tells_of_the_past(page: Page) -> bool:
     return status in _OVER or bool(page.front.values.get("archived"))
 
 
-def is_of_the_past(line: str, before: str = "") -> bool:
-    """Whether a line tells of what was, or what stands `before` a name says that it is about to be made."""
-    return bool(_GONE.search(line) or (before and _MAKES.search(before)))
+class Tense(StrEnum):
+    """Of which time a line tells: of now, perhaps of another time, or surely of another time."""
+
+    NOW = "now"
+    PERHAPS = "perhaps"
+    OTHER = "other"
+
+
+def tense(line: str, before: str = "") -> Tense:
+    """The time that a line tells of; `before` stands before a name that may be about to be made."""
+    if _GONE.search(line) or (before and _MAKES.search(before)):
+        return Tense.OTHER
+    return Tense.PERHAPS if _MOVED.search(line) else Tense.NOW

@@ -56,7 +56,7 @@ class _Found:
 
 
 def check(root: Path, name: str, facts: Iterable[Fact]) -> Seen:
-    """Compare a repository and its pages with one target. Never raises for what the target does not answer."""
+    """Compare a repository and its pages with one target. Never raises for what it does not answer."""
     try:
         live = Live(targets.load(root, name))
     except BlumeOpsError as error:

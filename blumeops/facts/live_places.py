@@ -126,7 +126,7 @@ class Live:
         return "" if tag in tags else f"its tags are {', '.join(tags) or 'none'}"
 
     def listens(self, host: str, port: int) -> str:
-        """What is wrong with a port, asked on the host itself: what the policy closes to others is open there."""
+        """What is wrong with a port, asked on the host itself: no policy closes it there."""
         if port in NODE_PORTS and self.pods.simulated:
             raise Unseen("no container runs in this cluster", simulated=True)
         answers = [probe.connect(self.target, host, name, port) for name in (host, "127.0.0.1")]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from blumeops import process
-from blumeops.facts.finding import Finding, is_of_the_past
+from blumeops.facts.finding import Finding, Tense, tense
 from blumeops.facts.page import Page
 from blumeops.facts.shell import STAND_IN, Command
 from blumeops.facts.tree import GIT_SECONDS, Tree
@@ -89,8 +89,9 @@ def check(page: Page, tree: Tree, commands: Iterable[Command]) -> Iterator[tuple
         found = dead(tree, code.text.strip(), beside=page.path) if "/" in code.text else None
         if found and not _is_made(found.path, made):
             line, column = page.place(code.start)
-            past = is_of_the_past(page.line(line), page.line(line)[: column - 1])
-            yield found.path, _finding(page, tree, found, code.start, past)
+            when = tense(page.line(line), page.line(line)[: column - 1])
+            if when is not Tense.OTHER:
+                yield found.path, _finding(page, tree, found, code.start, when is Tense.PERHAPS)
     for command in commands:
         if (
             not command.pasted
@@ -120,9 +121,9 @@ def _plain(word: str) -> str:
     return word.removeprefix("./").rstrip("/")
 
 
-def _finding(page: Page, tree: Tree, found: Dead, index: int, past: bool) -> Finding:
+def _finding(page: Page, tree: Tree, found: Dead, index: int, perhaps: bool) -> Finding:
     problem = page.problem(f"{found.path} is not in the repository", index, tree.near(found.path))
-    return Finding(problem, found.sure and not past)
+    return Finding(problem, found.sure and not perhaps)
 
 
 def ignored(tree: Tree, paths: Iterable[str]) -> frozenset[str]:

@@ -67,7 +67,8 @@ def check(page: Page, known: Iterable[Kind]) -> Iterator[Finding]:
         if not mine or part < MOST:
             continue
         claimed.update((table.line, kind.word) for table, _ in mine)
-        yield from _missing(page, mine[-1][0], kind, listed, part)
+        largest = max((table for table, _ in mine), key=lambda table: len(table.rows))
+        yield from _missing(page, largest, kind, listed, part)
         yield from _dead(page, mine, kind, part, {n for other in known for n in other.names})
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from blumeops.facts import census_hosts
 from blumeops.facts.census import Census
 from blumeops.facts.census_cluster import Application, Image, parse
-from blumeops.facts.finding import Finding, is_of_the_past
+from blumeops.facts.finding import Finding, Tense, tense
 from blumeops.facts.page import Page, said
 
 _LABEL = re.compile(
-    r"(?:(?:current|running|pinned|installed|deployed|container|docker|oci|app|application|helm|chart|image) )*"
+    r"(?:(?:current|running|pinned|installed|container|docker|oci|app|application|helm|chart|image) )*"
     r"(?:version|image|tag|chart|release|container|revision)(?: \(.*\))?:?",
     re.IGNORECASE,
 )
@@ -38,6 +38,11 @@ _COLUMNS = {
     "running",
     "chart",
 }
+_SINCE = re.compile(
+    r"\b(?:before|until|since|older|newer|at least|upgraded?|was|were|required?s?)\b|[<>]=?|→", re.I
+)
+"""Words of a line that speaks of other versions than the one that runs."""
+
 _IP = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _FLOATING = {"latest", "stable", "main", "master", "edge", "nightly", "release", "rolling", "develop"}
 
@@ -122,7 +127,7 @@ def _compare(page: Page, index: int, label: str, value: str, pinned: Iterable[Im
     if "chart" in label.casefold():
         pinned = charts or pinned
     words = said(value)
-    if "<!-- fact:" in value or not pinned or is_of_the_past(words):
+    if "<!-- fact:" in value or not pinned or tense(words) is not Tense.NOW or _SINCE.search(words):
         return
     image = parse(words.split()[0]) if words else None
     stated = [image.tag] if image and _VERSION.fullmatch(image.tag) else _VERSION.findall(words)
@@ -149,10 +154,14 @@ def _of_images(page: Page, pins: Known) -> Iterator[Finding]:
         if image is None or not pinned or "<" in text or "$" in text or "{" in text:
             continue
         line = page.line(page.place(code.start)[0])
-        if any(agrees(image.tag, pin.tag) for pin in pinned) or is_of_the_past(line):
+        if (
+            any(agrees(image.tag, pin.tag) for pin in pinned)
+            or tense(line) is not Tense.NOW
+            or _SINCE.search(line)
+        ):
             continue
         if _VERSION.fullmatch(image.tag) or image.tag in _FLOATING or image.tag[:1].isdigit():
-            yield _finding(page, code.start, image.tag, pinned, "→" not in line and "->" not in line)
+            yield _finding(page, code.start, image.tag, pinned, True)
 
 
 def _of_lists(page: Page, pins: Known) -> Iterator[Finding]:
@@ -180,6 +189,14 @@ def agrees(stated: str, pinned: str) -> bool:
 
 
 def _finding(page: Page, index: int, stated: str, pinned: Iterable[Image], sure: bool) -> Finding:
-    places = dict.fromkeys(f"{one.path}:{one.line} says {one.tag!r}" for one in pinned)
+    pinned = list(pinned)
+    named = [one for one in pinned if _is_like(one.short, page.stem) or _is_like(one.short, page.title)]
+    places = dict.fromkeys(f"{one.path}:{one.line} says {one.tag!r}" for one in named or pinned)
     what = f"the page says {stated!r}, {', '.join(list(places)[:3])}"
     return Finding(page.problem(what, index, "correct the page, or bind the value to its place"), sure)
+
+
+def _is_like(one: str, other: str) -> bool:
+    """Whether one name is in the other, as `paperless` is in `paperless-ngx`."""
+    one, other = one.casefold(), other.casefold().replace(" ", "-")
+    return bool(one and other) and (one in other or other in one)
