@@ -16,7 +16,7 @@ from pathlib import Path
 
 from blumeops import process
 from blumeops.errors import Unreachable
-from blumeops.sandbox import engines, hosts_files, hosts_network, images
+from blumeops.sandbox import cgroup, engines, hosts_files, hosts_network, images
 from blumeops.sandbox.component import Component, Part, Step, Tcp
 from blumeops.sandbox.layout import LAPTOP, NODES, Layout
 
@@ -72,6 +72,7 @@ def _machine(layout: Layout, node: str, image: Path, tailscaled: Path) -> Compon
     if node == LAPTOP:  # the machine outside plays the laptop's user: `tailscale --socket` talks to it
         binds.append(f"--bind={socket(layout).parent}:/run/tailscale")
     argv = (
+        sys.executable, "-P", "-m", cgroup.__name__, layout.machine(node),
         "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--directory={image}",
         "--volatile=overlay", "--boot", f"--machine={layout.machine(node)}", f"--hostname={node}",
         f"--network-bridge={layout.bridge}", "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
@@ -164,6 +165,7 @@ def _end_strays(layout: Layout, node: str) -> None:
     link = f"vb-{layout.machine(node)}"
     if Path("/sys/class/net", link).exists():
         process.run(["ip", "link", "delete", link], timeout=10)
+    cgroup.remove(layout.machine(node))
     with contextlib.suppress(OSError):  # a killed nspawn could not remove its own
         Path("/run/systemd/nspawn/propagate", layout.machine(node)).rmdir()
 

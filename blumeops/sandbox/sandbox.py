@@ -22,10 +22,10 @@ from blumeops import journal, process
 from blumeops import target as targets
 from blumeops.errors import BlumeOpsError, EngineMissing, Locked
 from blumeops.layer import Notify
-from blumeops.sandbox import cluster, engines, hosts, tailnet
+from blumeops.sandbox import cgroup, cluster, engines, hosts, tailnet
 from blumeops.sandbox import layout as layouts
 from blumeops.sandbox.component import Component, Part, Step
-from blumeops.sandbox.layout import LAPTOP, Layout
+from blumeops.sandbox.layout import LAPTOP, NODES, Layout
 from blumeops.sandbox.supervisor import Life, Supervisor, answers, write_private
 
 LAYERS = ("tailnet", "hosts", "cluster")
@@ -264,6 +264,8 @@ def leftovers(layout: Layout) -> tuple[str, ...]:
                 found.append(f"process {entry.name}: {words[:100]}")
     links = process.run(["ip", "-brief", "link"], timeout=10).stdout.splitlines()
     found += [f"link {line.split()[0]}" for line in links if layout.key[:5] in line.split()[0]]
+    if sys.platform == "linux":
+        found += [f"control group {path}" for node in NODES for path in cgroup.groups(layout.machine(node))]
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     found += [f"mount {line.split()[1]}" for line in mounts if folder in line]
     if shutil.which("nft"):

@@ -12,7 +12,7 @@ import pytest
 
 from blumeops import process
 from blumeops.errors import EngineError, Unreachable
-from blumeops.sandbox import hosts, hosts_files, hosts_network, images
+from blumeops.sandbox import cgroup, hosts, hosts_files, hosts_network, images
 from blumeops.sandbox.component import Component, Step
 from blumeops.sandbox.layout import NODES, Layout
 from blumeops.sandbox.sandbox import Sandbox
@@ -103,10 +103,21 @@ def test_nothing_is_left_even_when_nspawn_was_killed(sandbox: Sandbox, layout: L
     finally:
         supervisor.stop(parts, print)
     assert process.start_time(init) is None, "the host outlived its nspawn"
+    assert not cgroup.groups(layout.machine("indri"))
     assert not Path("/sys/class/net", layout.bridge).exists()
     assert layout.bridge not in process.run(["nft", "list", "ruleset"], timeout=10).stdout
     assert str(layout.folder) not in Path("/proc/mounts").read_text()
     assert not hosts_files.masters(layout).exists()
+
+
+@pytest.mark.sandbox
+@pytest.mark.needs("hosts")
+def test_every_node_has_control_groups_of_its_own(sandbox: Sandbox) -> None:
+    """Two inits in one group take each other's units for empty and remove their groups."""
+    layout = sandbox.layout
+    groups = [Path(f"/proc/{hosts.leader(layout, node)}/cgroup").read_text() for node in NODES]
+    for node, lines in zip(NODES, groups, strict=True):
+        assert f"/{layout.machine(node)}/" in lines, lines
 
 
 @pytest.mark.sandbox
