@@ -134,6 +134,13 @@ def runbooks(census: Census) -> Register:
     return Register(("runbook", "title", "for"), tuple(rows))
 
 
+def services(census: Census) -> Register:
+    """Every service of the service map, with how it is reached, watched, kept and shown."""
+    from blumeops.services import page
+
+    return Register(page.COLUMNS, page.rows(census.tree.root))
+
+
 def _code(words: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
@@ -149,6 +156,7 @@ REGISTERS: Mapping[str, Maker] = {
     "ports": ports,
     "tasks": tasks,
     "runbooks": runbooks,
+    "services": services,
 }
 """Every name that `<!-- blumeops:begin NAME -->` knows."""
 

@@ -21,7 +21,22 @@ MAX_BYTES = 3_000_000
 MAX_VALUES = 100_000
 """Aliases expand to many values from few bytes; the limit counts them expanded."""
 
-_NOT_OURS = {"node_modules", "venv", "build", "site", "vendor", "dist", "target", "charts", "__pycache__"}
+_NOT_OURS = {
+    "tests",
+    "test",
+    "testdata",
+    "fixtures",
+    "examples",
+    "node_modules",
+    "venv",
+    "build",
+    "site",
+    "vendor",
+    "dist",
+    "target",
+    "charts",
+    "__pycache__",
+}
 _SAYING = (".yaml", ".yml", ".json", ".toml", ".j2")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}

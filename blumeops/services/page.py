@@ -12,6 +12,7 @@ from blumeops.site import wikilinks
 
 PATH = "reference/service-map.md"
 """Where the site has it; cards are linked from here."""
+COLUMNS = ("service", "runs on", "version", "reached as", "tag", "probe", "backup", "dashboard")
 
 
 def pages(root: Path, docs: Path | None = None) -> Iterator[tuple[str, str, str]]:
@@ -51,10 +52,19 @@ def text(shown: ServiceMap) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def rows(root: Path) -> tuple[tuple[str, ...], ...]:
+    """The rows of the table for a block on a written page, where a card is linked by its name."""
+    return tuple((_linked(service), *list(_cells(service, ""))[1:]) for service in map.read(root).services)
+
+
+def _linked(service: Service) -> str:
+    stem = service.card.page.rpartition("/")[2].removesuffix(".md") if service.card else ""
+    return f"[[{stem}]]" if stem else _words(service.name)
+
+
 def table(shown: ServiceMap, origin: str = "") -> str:
     """The table of services; links to cards are relative to `origin`, without it names are plain."""
-    columns = ("service", "runs on", "version", "reached as", "tag", "probe", "backup", "dashboard")
-    rows = [_line(columns), _line(["---"] * len(columns))]
+    rows = [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
     return "\n".join([*rows, *(_line(_cells(service, origin)) for service in shown.services)]) + "\n"
 
 
