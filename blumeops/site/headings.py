@@ -15,12 +15,9 @@ from blumeops.site import prose
 from blumeops.site.prose import Hidden, Kind
 
 _BLOCK_KINDS = frozenset({Kind.RAW, Kind.COMMENT, Kind.REMOVED})
-_ATX = re.compile(
-    r"^(?:    |\t|>[ ]?|[-*+][ ]{1,3}|\d+\.[ ]{1,2})*"
-    r"(?P<marks>#{1,6})(?P<text>(?:\\[^\n]|[^\\\n])*?)#*[ \t]*$",
-    re.MULTILINE,
-)
-_SETEXT = re.compile(r"^(?P<text>[^\n]*\S[^\n]*)\n(?P<line>[=-]+)[ ]*$", re.MULTILINE)
+_ATX = re.compile(r"(?P<marks>#{1,6})(?P<text>(?:\\[^\n]|[^\\\n])*?)#*[ \t]*$", re.MULTILINE)
+_LEAD = re.compile(r"(?:    |\t|>[ ]?|[-*+][ ]{1,3}|\d+\.[ ]{1,2})*")
+_UNDERLINE = re.compile(r"\n(?P<line>[=-]+)[ ]*(?=\n|\Z)")
 _ATTRIBUTES = re.compile(r"[ ]+\{:?[ ]*(?P<inside>[^}\n ][^\n]*)\}[ ]*$")
 _ATTRIBUTE_ID = re.compile(r"""(?<![^\s:{])\#(?P<id>[^\s=}]+)|(?<![^\s{])id=["']?(?P<said>[^\s"'}]+)""")
 _ANY_ATTRIBUTES = re.compile(
@@ -90,7 +87,16 @@ def _atx(seen: str) -> list[tuple[int, int, int]]:
     """Where each `# heading` has its words, and its level. `#word` is a tag, `##word` a heading."""
     if "#" not in seen:
         return []
-    return [(*hit.span("text"), len(hit["marks"])) for hit in _ATX.finditer(seen) if _is_heading(hit)]
+    found, position = [], 0
+    while (start := seen.find("#", position)) >= 0:
+        line = seen.rfind("\n", 0, start) + 1
+        hit = _ATX.match(seen, start) if _LEAD.fullmatch(seen, line, start) else None
+        if hit and _is_heading(hit):
+            found.append((*hit.span("text"), len(hit["marks"])))
+        position = seen.find("\n", start)
+        if position < 0:
+            break
+    return found
 
 
 def _is_heading(line: re.Match[str] | None) -> bool:
@@ -98,14 +104,15 @@ def _is_heading(line: re.Match[str] | None) -> bool:
 
 
 def _setext(seen: str) -> list[tuple[int, int, int]]:
-    if "\n==" not in seen and "\n--" not in seen and "\n=" not in seen and "\n-" not in seen:
-        return []
-    found = []
-    for hit in _SETEXT.finditer(seen):
-        before = seen[: hit.start()].rpartition("\n")[0].rpartition("\n")[2] if hit.start() else ""
-        begins = not before.strip() or _is_heading(_ATX.match(before))
-        if begins and not _is_heading(_ATX.match(hit["text"])):
-            found.append((*hit.span("text"), 1 if hit["line"][0] == "=" else 2))
+    found, taken = [], -1
+    for hit in _UNDERLINE.finditer(seen):
+        start = seen.rfind("\n", 0, hit.start()) + 1
+        words = seen[start : hit.start()]
+        above = seen[seen.rfind("\n", 0, max(0, start - 1)) + 1 : max(0, start - 1)]
+        begins = not above.strip() or _is_heading(_ATX.match(above))
+        if words.strip() and begins and start > taken and not _is_heading(_ATX.match(words)):
+            found.append((start, hit.start(), 1 if hit["line"][0] == "=" else 2))
+            taken = hit.end()
     return found
 
 

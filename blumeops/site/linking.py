@@ -6,6 +6,7 @@ import html
 import posixpath
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from blumeops.site import anchors, suggest
@@ -36,10 +37,6 @@ def link(written: Wikilink, page: Page, vault: Vault, base: str) -> Made | Unres
         if path is None:
             return target
         return Made(f"[{_words(written, posixpath.basename(path))}]({relative(path, base)})", path)
-    if target is page and not written.heading:
-        return Unresolved(
-            f"[[{written.target}]] links to its own page", "name a heading, or write plain text"
-        )
     fragment = ""
     if written.heading:
         found = anchors.anchor(written.heading, target)
@@ -74,11 +71,17 @@ def _words(written: Wikilink, shown: str) -> str:
 
 def relative(target: str, origin: str) -> str:
     """The way from one page to another file of the site, quoted for Markdown."""
-    here, _, _ = origin.rpartition("/")
-    folder, _, _ = target.rpartition("/")
-    if here == folder:
-        return quote(target[len(folder) + 1 :] if folder else target)
-    return quote(posixpath.relpath(target, here or "."))
+    folder, _, name = target.rpartition("/")
+    return _way(folder, origin.rpartition("/")[0]) + _quoted(name)
+
+
+@lru_cache(maxsize=65_536)
+def _way(folder: str, here: str) -> str:
+    way = posixpath.relpath(folder or ".", here or ".")
+    return "" if way == "." else f"{quote(way)}/"
+
+
+_quoted = lru_cache(maxsize=65_536)(quote)
 
 
 def safe(text: str) -> str:

@@ -11,16 +11,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
 
 from blumeops.site import frontmatter
 
 LEAD = r"[ \t]*(?:>[ \t]?|[-*+][ \t]+|\d+[.)][ \t]+)*[ \t]*"
 """What may stand before a block: spaces, and the marks of quotes and list items."""
-_FENCE = re.compile(rf"^(?P<lead>{LEAD})(?P<run>`{{3,}}|~{{3,}})(?P<info>[^\n]*)$", re.MULTILINE)
+_LEAD = re.compile(LEAD)
+_FENCE = re.compile(r"[`~](?:(?<=`)``+|(?<=~)~~+)(?P<info>[^\n]*)")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d+[.)])[ \t]+")
 _CONTAINER = re.compile(r"[ \t]*(?:(?:!!!|\?\?\?\+?|===[!+]?)[ \t]*\S|\[\^[^\]\n]+\]:|:[ \t]+\S)")
-_DEEP = re.compile(r"(?:\A|\n[ \t]*\n)(?: {4}| {0,3}\t)[ \t]*\S")
+_OPENERS = frozenset("-*+0123456789!?=[:")
+_DEEP = re.compile(r"\n[ \t]*\n(?: {4}| {0,3}\t)[ \t]*\S")
 _MARKS = re.compile(r"[\\<`$%]")
 _RUN_OR_BLANK = re.compile(r"`+|\n[ \t]*(?=\n)")
 _RAW = re.compile(r"<(?P<tag>pre|script|style|code|textarea)\b", re.IGNORECASE)
@@ -72,40 +73,45 @@ def fences(text: str) -> list[Fence]:
     """Every fenced block of a text, in order: backticks or tildes, indented, in lists, in quotes."""
     found: list[Fence] = []
     line, position = 0, 0
-    for opened, end in _fence_spans(text):
+    for lead, opened, end in _fence_spans(text):
         line += text.count("\n", position, opened.start())
         position = opened.start()
         closed = end is not None
         lines = text[opened.end() + 1 : end].split("\n")
         inside = lines[:-1] if closed else lines if opened.end() < len(text) else []
-        quote = opened["lead"].count(">")
+        quote = lead.count(">")
         kept = tuple(_unquoted(one, quote) for one in inside) if quote else tuple(inside)
         last = line + len(inside) + 1 if closed else None
-        found.append(Fence(line, last, opened["lead"], opened["info"].strip(), kept))
+        found.append(Fence(line, last, lead, opened["info"].strip(), kept))
     return found
 
 
-def _fence_spans(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
-    """Each opening fence, and where the line of its closing fence ends; None when there is none."""
+def _fence_spans(text: str) -> Iterator[tuple[str, re.Match[str], int | None]]:
+    """What leads each opening fence, the fence, and where the line of its closing fence ends or None."""
     if "```" not in text and "~~~" not in text:
         return
     position = frontmatter.end_of(text)
     while opened := _FENCE.search(text, position):
         position = opened.end()
-        if opened["run"][0] == "`" and "`" in opened["info"]:
+        lead = text[text.rfind("\n", 0, opened.start()) + 1 : opened.start()]
+        if (lead and not _LEAD.fullmatch(lead)) or (opened[0][0] == "`" and "`" in opened["info"]):
             continue
-        closing = _closing(opened["run"][0], len(opened["run"]), ">" in opened["lead"])
-        closed = closing.search(text, position)
-        yield opened, closed.end() if closed else None
-        if closed is None:
+        end = _closing(text, opened, ">" in lead)
+        yield lead, opened, end
+        if end is None:
             return
-        position = closed.end()
+        position = end
 
 
-@cache
-def _closing(mark: str, count: int, quoted: bool) -> re.Pattern[str]:
-    lead = r"[ \t>]*" if quoted else r"[ \t]*"
-    return re.compile(rf"^{lead}{re.escape(mark)}{{{count},}}[ \t]*$", re.MULTILINE)
+def _closing(text: str, opened: re.Match[str], quoted: bool) -> int | None:
+    mark, count = opened[0][0], opened.start("info") - opened.start()
+    for found in _FENCE.finditer(text, opened.end()):
+        long = found.start("info") - found.start() >= count
+        if found[0][0] == mark and long and not found["info"].strip(" \t"):
+            lead = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            if not lead.strip(" \t>" if quoted else " \t"):
+                return found.end()
+    return None
 
 
 def _unquoted(line: str, quote: int) -> str:
@@ -130,13 +136,13 @@ def mask_blocks(text: str) -> str:
     body = frontmatter.end_of(text)
     pieces = [_blanked(text[:body])]
     position = body
-    for opened, end in _fence_spans(text):
-        inside = opened.end("lead")
+    for _, opened, end in _fence_spans(text):
+        inside = opened.start()
         pieces += text[position:inside], _blanked(text[inside:end])
         position = len(text) if end is None else end
     pieces.append(text[position:])
     masked = "".join(pieces)
-    if not _DEEP.search(masked, max(0, body - 1)):
+    if not masked.startswith((" ", "\t"), body) and not _DEEP.search(masked, max(0, body - 1)):
         return masked
     lines = masked.split("\n")
     _mask_indented(lines)
@@ -241,10 +247,10 @@ def _mask_indented(lines: list[str]) -> None:
     stands_in: list[int] = []
     after_blank, in_code = True, False
     for number, line in enumerate(lines):
-        if not line.strip():
+        if not line or line.isspace():
             after_blank = True
             continue
-        columns = _indent(line)
+        columns = _indent(line) if line[0] in " \t" else 0
         while stands_in and columns < stands_in[-1] and after_blank:
             stands_in.pop()
         inner = stands_in[-1] if stands_in else 0
@@ -252,7 +258,7 @@ def _mask_indented(lines: list[str]) -> None:
         after_blank = False
         if in_code:
             lines[number] = " " * len(line)
-        elif _LIST_ITEM.match(line) or _CONTAINER.match(line):
+        elif (columns or line[0] in _OPENERS) and (_LIST_ITEM.match(line) or _CONTAINER.match(line)):
             while stands_in and stands_in[-1] > columns:
                 stands_in.pop()
             stands_in.append(columns + 4)
@@ -271,4 +277,4 @@ def place(text: str, index: int) -> tuple[int, int]:
 
 def unclosed_fences(text: str) -> list[int]:
     """Where a code fence begins that nothing closes."""
-    return [opened.start("run") for opened, end in _fence_spans(text) if end is None]
+    return [opened.start() for _, opened, end in _fence_spans(text) if end is None]

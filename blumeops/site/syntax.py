@@ -13,12 +13,11 @@ from blumeops.site import prose
 from blumeops.site.headings import shown
 from blumeops.site.prose import LEAD, Hidden, Kind
 
-_WIKILINK = re.compile(
-    r"(?P<embed>!?)\[\[(?P<address>[^\[\]|\n]*)(?:\|(?P<label>(?:(?!\[\[|\]\](?!\]))[^\n])*))?\]\]"
-)
+_WIKILINK = re.compile(r"\[\[(?P<address>[^\[\]|\n]*)(?:\|(?P<label>(?:(?!\[\[|\]\](?!\]))[^\n])*))?\]\]")
 _STANDARD = re.compile(r"!?\[[^\[\]]*\]\(<?(?P<target>[^)\s>#:]+)(?:#[^)\s>]*)?>?[^()]*\)")
-_TAG = re.compile(r"(?<!\S)#(?P<name>(?=[\w/-]*[^\W\d])[\w-]+(?:/[\w-]+)*)(?![\w/#-])")
-_HASH = re.compile(rf"^{LEAD}(?P<hash>#)(?=[^\s#])", re.MULTILINE)
+_TAG = re.compile(r"#(?<!\S#)(?P<name>(?=[\w/-]*[^\W\d])[\w-]+(?:/[\w-]+)*)(?![\w/#-])")
+_HASH = re.compile(r"#(?<!##)(?=[^\s#])")
+_LEAD = re.compile(LEAD)
 _BLOCK_ID = re.compile(r"(?:^|(?<=[ \t>]))(?P<mark>\^)(?P<id>[A-Za-z0-9-]+)[ \t]*$", re.MULTILINE)
 _BRACKETS = re.compile(r"!?\[[^\]\n]*\](?:\([^)\n]*\)|\[[^\]\n]*\]|:[ \t]*\S+)?|\{[^}\n]*\}")
 
@@ -97,6 +96,7 @@ def _wikilinks(text: str, seen: str) -> list[Wikilink]:
     found = []
     for hit in _WIKILINK.finditer(seen):
         start, end = hit.span()
+        embed = start > 0 and seen[start - 1] == "!"
         inside = text[hit.start("address") : end - 2]
         if not inside or inside != inside.strip():
             continue
@@ -106,7 +106,7 @@ def _wikilinks(text: str, seen: str) -> list[Wikilink]:
         if not target.strip() and not heading.strip():
             continue
         words = label.replace("\\|", "|").strip() or None
-        found.append(Wikilink(target.strip(), heading.strip(), words, bool(hit["embed"]), start, end))
+        found.append(Wikilink(target.strip(), heading.strip(), words, embed, start - embed, end))
     return found
 
 
@@ -116,8 +116,12 @@ def _tags(seen: str) -> tuple[tuple[Piece, ...], tuple[int, ...]]:
         Piece(hit["name"], *hit.span()) for hit in _TAG.finditer(seen) if not _is_inside(seen, hit.start())
     ]
     starts = {piece.start for piece in found}
-    hashes = [hit.start("hash") for hit in _HASH.finditer(seen) if hit.start("hash") not in starts]
-    return tuple(found), tuple(hashes)
+    hashes = (hit.start() for hit in _HASH.finditer(seen) if hit.start() not in starts)
+    return tuple(found), tuple(index for index in hashes if _begins_line(seen, index))
+
+
+def _begins_line(seen: str, index: int) -> bool:
+    return bool(_LEAD.fullmatch(seen, seen.rfind("\n", 0, index) + 1, index))
 
 
 def _is_inside(seen: str, index: int) -> bool:

@@ -161,14 +161,14 @@ class Vault:
 
     def _find(self, name: str, origin: str) -> tuple[str, ...]:
         wanted = name.removesuffix(".md").strip("/")
-        beside = posixpath.normpath(posixpath.join(posixpath.dirname(origin), wanted))
+        folder = origin.rpartition("/")[0]
+        beside = f"{folder}/{wanted}" if folder else wanted
+        beside = posixpath.normpath(beside) if "/" in wanted else beside
+        keys = (("path", wanted), ("path", beside), ("end", wanted), ("name", wanted), ("alias", name),
+                ("id", name), ("title", name))  # fmt: skip
         for number, fold in enumerate(FOLDS):
             table = self._table(number)
-            if "/" in wanted or "/" in beside:
-                keys = (("path", wanted), ("path", beside), ("end", wanted))
-            else:
-                keys = (("path", wanted),)
-            for rule, key in (*keys, ("name", wanted), ("alias", name), ("id", name), ("title", name)):
+            for rule, key in keys:
                 if found := table[rule].get(fold(key)):
                     return (found,) if isinstance(found, str) else tuple(sorted(found))
         return ()
