@@ -130,3 +130,17 @@ def test_a_served_site_ends_with_ctrl_c_and_leaves_nothing_behind(vault: Path) -
         code = run.wait(timeout=20)
     assert code in (0, 130) and "Traceback" not in run.stderr.read()
     assert time.monotonic() - begun < 10
+
+
+def test_a_bare_vault_is_built_and_a_broken_link_ends_it_unless_told_otherwise_D3(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "index.md").write_text("# Notes\n\n[[bread]]\n")
+    (notes / "bread.md").write_text("# Bread\n\n[[nothing]] [[index]]\n")
+    refused = docs("build", "--out", str(tmp_path / "site"), root=notes)
+    assert refused.code == 2 and refused.out == "" and "bread.md:3:1: [[nothing]]" in refused.err
+    assert not (tmp_path / "site").exists()
+    built = docs("build", "--out", str(tmp_path / "site"), "--no-strict", root=notes)
+    assert (built.code, built.out) == (0, f"{tmp_path / 'site'}\n") and "warning: bread.md:3:1" in built.err
+    assert "[[nothing]]" in (tmp_path / "site/bread/index.html").read_text()
+    assert sorted(file.name for file in notes.rglob("*")) == ["bread.md", "index.md"]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -145,29 +149,76 @@ def docs_export(folder: Path | None, root: Path | None, as_json: bool, quiet: bo
     return 0
 
 
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Another mkdocs.yml than the one that would be taken.",
+)
+
+
 @docs.command("build")
 @root_option
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Where the site goes, instead of site/.")  # fmt: skip
+@config_option
+@click.option(
+    "--strict/--no-strict", default=True, help="Whether a problem ends the build.", show_default=True
+)
+@click.option("--clean", is_flag=True, help="Render every page, also those that did not change.")
 @quiet_option
-def docs_build(root: Path | None, quiet: bool) -> int:
-    """Build the site into site/; a broken link is an error that names file and line."""
-    from blumeops.site import build
+def docs_build(
+    root: Path | None, out: Path | None, config: Path | None, strict: bool, clean: bool, quiet: bool
+) -> int:
+    """Build the site into site/; a broken link is an error that names file and line.
 
-    folder = build.build(root_of(root))
-    if not quiet:
-        click.echo(f"{folder}")
+    The old site stays until the new one is whole. A folder that is not a site of ours is never replaced.
+    """
+    from blumeops.cli import progress
+    from blumeops.site import build
+    from blumeops.site.place import Place
+
+    place = Place.of(root_of(root), config=config, out=out)
+    begun = time.monotonic()
+    with progress.Screen(quiet=quiet) as screen, _warnings(screen.line):
+        if place.note:
+            screen.line(place.note)
+        screen.now(f"building {place.name}")
+        folder = build.build(place, strict=strict, clean=clean)
+        screen.line(f"built in {time.monotonic() - begun:.1f} s")
+    click.echo(f"{folder}")
     return 0
+
+
+@contextmanager
+def _warnings(say: Callable[[str], None]) -> Iterator[None]:
+    """Say what the library warns of, while this lasts."""
+
+    class Speaker(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"warning: {record.getMessage()}")
+
+    log, speaker = logging.getLogger("blumeops"), Speaker(logging.WARNING)
+    log.addHandler(speaker)
+    try:
+        yield
+    finally:
+        log.removeHandler(speaker)
 
 
 @docs.command("serve")
 @root_option
+@config_option
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
 )
-def docs_serve(root: Path | None, port: int) -> int:
+def docs_serve(root: Path | None, config: Path | None, port: int) -> int:
     """Serve the site on 127.0.0.1 and build it again when a page changes; Ctrl-C ends it."""
     from blumeops.site import build
+    from blumeops.site.place import Place
 
-    build.serve(root_of(root), port, notify=lambda text: click.echo(text, err=True))
+    place = Place.of(root_of(root), config=config)
+    build.serve(place, port, notify=lambda text: click.echo(text, err=True))
     return 0
 
 
