@@ -143,8 +143,8 @@ def acts(text: str) -> list[str]:
 PIECES = """
 `|``|@|@@|    |  |```@|```py@|~~~@|- |1. |> |a # b @---#---@|# |<div>|</div>|<div markdown="1">|<details>|
 </details>|<pre>|</pre>|<code>|</code>|<!--|-->|\\|\\`|# |[^1]: |:   def|text|word |!!! note "x"@|=== "t"@
-|<br>|<span title="`">|<span>|</span>|"|'|<p>|==|**|[|](|<|>|&lt;|```{code-cell} ipython3@|``` a b <c>@|<hr>|<b
-|{|}|[[x#|]]|--!>|<?|?>|<![CDATA[|]]>|<!DOCTYPE x>|<li>|<table>|[x](y|![a|](b)|[x][r]|[r]: 
+|<br>|<span title="`">|<span>|</span>|"|'|<p>|==|**|[|](|<|>|&lt;|```{code-cell} ipython3@|``` a b <c>@|<hr>
+|<b|{|}|[[x#|]]|--!>|<?|?>|<![CDATA[|]]>|<!DOCTYPE x>|<li>|<table>|[x](y|![a|](b)|[x][r]|[r]: 
 |{ title="| }|{: .c }
 """.strip().replace("\n", "").split("|")  # fmt: skip
 PAYLOADS = (*(text for text in HARMFUL if not text.startswith("---")), '`" onclick=alert(1) x="`',
