@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from blumeops import records
 from blumeops.errors import BadInput, BlumeOpsError, Problem
+from blumeops.facts.bound import strip
 from blumeops.site import frontmatter, graph, markdown, outputs, plain, runbook_page, staging, wikilinks
 from blumeops.site.compose import Source
 from blumeops.site.place import Place
@@ -81,7 +82,7 @@ def texts(source: Source) -> dict[str, str]:
         filled = _MARKER.sub(lambda found, page=page: _listing(found["name"], page, vault), body)
         if page.generated and path == graph.PAGE:
             filled = f"# {page.title}\n\nThe site draws it. All pages:\n\n{_listing('all', page, vault)}"
-        made[path] = _with_heading(page, plain.plain(filled, anchor))
+        made[path] = _with_heading(page, plain.plain(strip(filled, titles=False), anchor))
     return made
 
 
