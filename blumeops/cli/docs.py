@@ -60,9 +60,13 @@ def docs() -> None:
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("title")
 @click.option("--description", default="", metavar="SENTENCE", help="What the page is for, in one sentence.")
+@click.option("--from", "linked_from", default="", metavar="PAGE", shell_complete=complete_pages,
+              help="A page that gets a link to the new one, at its end.")  # fmt: skip
 @root_option
 @json_option
-def docs_new(kind: str, title: str, description: str, root: Path | None, as_json: bool) -> int:
+def docs_new(
+    kind: str, title: str, description: str, linked_from: str, root: Path | None, as_json: bool
+) -> int:
     """Write a new page with front matter and a skeleton; its file name comes from its TITLE.
 
     KIND is tutorial, how-to, reference or explanation; host or service for a card; or runbook.
@@ -71,14 +75,15 @@ def docs_new(kind: str, title: str, description: str, root: Path | None, as_json
     from blumeops.site import new
 
     place = root_of(root)
-    page = new.create(place, new.Kind(kind), title, description=description)
+    page = new.create(place, new.Kind(kind), title, description=description, linked_from=linked_from)
     path = page.file.relative_to(place).as_posix()
     if as_json:
         about = {"path": path, "name": page.name, "title": page.title, "kind": page.kind.value}
         click.echo(json.dumps(about, indent=2, ensure_ascii=False))
     else:
         click.echo(path)
-        click.echo(f"link to it from another page: [[{page.name}]]", err=True)
+        if not linked_from:
+            click.echo(f"link to it from another page: [[{page.name}]]", err=True)
     return 0
 
 

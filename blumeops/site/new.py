@@ -16,13 +16,14 @@ from pathlib import Path
 import yaml
 
 from blumeops.errors import BlumeOpsError
-from blumeops.site import frontmatter, staging, wikilinks
+from blumeops.site import frontmatter, markdown, page_links, staging, wikilinks
 from blumeops.site.place import Place
 from blumeops.site.vault import Page, Unresolved, Vault
 
 MAX_TITLE_CHARACTERS = 120
 UNORDERED = 1000
 """The `order` of a page that gives none: after all that do."""
+SEE_ALSO = "See also"
 _SKELETONS = Path(__file__).parent / "skeletons"
 _NOT_IN_A_NAME = re.compile(r"[^\w-]+")
 
@@ -78,12 +79,18 @@ def name_of(title: str) -> str:
 
 
 def create(
-    where: Path | Place, kind: Kind, title: str, *, description: str = "", today: datetime.date | None = None
+    where: Path | Place,
+    kind: Kind,
+    title: str,
+    *,
+    description: str = "",
+    linked_from: str = "",
+    today: datetime.date | None = None,
 ) -> NewPage:
     """Write a new page into a repository or vault. Raises `BlumeOpsError` rather than touch what is there.
 
     A title or name that already leads somewhere is refused, too: links by that name would change their
-    target, or become ambiguous.
+    target, or become ambiguous. `linked_from` names a page that gets a link to the new one, at its end.
     """
     name, title = name_of(title), unicodedata.normalize("NFC", title).strip()
     place = Place.of(where)
@@ -93,6 +100,7 @@ def create(
             what, where=str(place.root), hint="write a how-to: blumeops docs new how-to TITLE"
         )
     index = staging.read(place).vault
+    origin = place.root / page_links.named(index, linked_from).source if linked_from else None
     for word in (name, title):
         _require_free(word, index)
     folder = _folder(place, kind)
@@ -106,7 +114,18 @@ def create(
             page.write(text)
     except FileExistsError:
         raise BlumeOpsError("this file is there already", where=str(file), hint="edit it") from None
+    if origin:
+        _link(origin, name, title)
     return NewPage(file, name, title, kind)
+
+
+def _link(origin: Path, name: str, title: str) -> None:
+    """Add a link to the list under the last heading of a page, which is `See also`; made where it is not."""
+    text = origin.read_text(encoding="utf-8").rstrip("\n")
+    said = markdown.headings(text)
+    item = f"- [[{name}|{wikilinks.escape(title)}]]" if name != title else f"- [[{name}]]"
+    head = "\n" if said and said[-1].text == SEE_ALSO else f"\n\n## {SEE_ALSO}\n\n"
+    origin.write_text(f"{text}{head}{item}\n", encoding="utf-8")
 
 
 def skeleton(

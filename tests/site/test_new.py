@@ -11,7 +11,7 @@ import pytest
 
 from blumeops.cli.docs import KINDS
 from blumeops.errors import BlumeOpsError
-from blumeops.site import frontmatter, new, runbook_page, staging
+from blumeops.site import frontmatter, new, page_links, runbook_page, staging
 from tests.test_docs import LAWS_OF_TEXT, unsaid_front_matter
 
 DAY = datetime.date(2026, 1, 31)
@@ -105,6 +105,22 @@ def test_a_page_stands_where_the_vault_keeps_its_kind_and_after_the_others(tmp_p
     orders = [frontmatter.read(one.file.read_text(), source="").values["order"] for one in (first, second)]
     assert orders == [10, 20]
     assert new.create(tmp_path, new.Kind.TUTORIAL, "Begin").file == tmp_path / "tutorials/begin.md"
+
+
+def test_a_page_that_is_named_gets_the_link_so_that_the_new_one_is_found(small: Path) -> None:
+    before = (small / "docs/reference/caddy.md").read_text()
+    for title in ("Renew a *certificate*", "Add a route"):
+        new.create(small, new.Kind.HOW_TO, title, linked_from="Caddy")
+    text = (small / "docs/reference/caddy.md").read_text()
+    assert text.startswith(before.rstrip("\n")) and text.count("## See also") == 1
+    links = page_links.of(staging.read(small).vault, "caddy").outgoing
+    assert [link.target for link in links[-2:]] == [
+        "docs/how-to/renew-a-certificate.md",
+        "docs/how-to/add-a-route.md",
+    ]
+    with pytest.raises(BlumeOpsError, match="no page"):
+        new.create(small, new.Kind.HOW_TO, "Third", linked_from="cady")
+    assert not (small / "docs/how-to/third.md").exists()
 
 
 def test_a_vault_without_runbooks_is_no_place_for_one(tmp_path: Path) -> None:
