@@ -27,7 +27,7 @@ from blumeops.site.vault import Page, Unresolved, Vault
 MAX_DEPTH = 5
 MAX_EMBEDS = 200
 _LINE = re.compile(rf"{prose.LEAD}$")
-_MARKS = re.compile(r"[-*+][ \t]+|\d+[.)][ \t]+")
+_MARKS = re.compile(r"(?:[-*+]|\d+[.)])[ \t]+")
 
 
 @dataclass(slots=True)
@@ -65,35 +65,67 @@ def is_page(link: Wikilink, page: Page, vault: Vault) -> bool:
     return True
 
 
-def expand(link: Wikilink, place: Place, making: Publishing) -> Edit | Unresolved:
+def replace(link: Wikilink, place: Place, making: Publishing) -> Edit | Unresolved:
+    """Any wikilink as an edit of the text in which it is written."""
+    try:
+        return _replace(link, place, making)
+    except _Refused as error:
+        return error.why
+
+
+class _Refused(Exception):
+    """An embed that can never end; it ends the embed at the top, whose page cannot be published."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.why = Unresolved(what, hint)
+
+
+def _replace(link: Wikilink, place: Place, making: Publishing) -> Edit | Unresolved:
+    page, vault, base = place.page, making.vault, making.page.path
+    if link.embed and is_page(link, page, vault):
+        return _expand(link, place, making)
+    made = (linking.picture if link.embed else linking.link)(link, page, vault, base)
+    return made if isinstance(made, Unresolved) else Edit(link.start, link.end, made.text, made.target)
+
+
+def _expand(link: Wikilink, place: Place, making: Publishing) -> Edit | Unresolved:
     """The embed of a page, a section or a block as an edit of the text in which it is written."""
     page, vault = place.page, making.vault
     target = vault.resolve(link.target, origin=page.path) if link.target else page
     if isinstance(target, Unresolved):
-        return Unresolved(f"!{target.what}" if target.what.startswith("[[") else target.what, target.hint)
+        return Unresolved(f"!{target.what}", target.hint)
     span = _span(link, target)
     if isinstance(span, Unresolved):
         return span
-    line = page.text.rfind("\n", 0, link.start) + 1
-    lead = page.text[line : link.start]
+    lead = page.text[page.text.rfind("\n", 0, link.start) + 1 : link.start]
     after = page.text[link.end :].partition("\n")[0].strip()
     if not _LINE.fullmatch(lead) or (after and not after.startswith("^")):
         hint = "give it a line of its own, or write a link without the !"
         return Unresolved(f"![[{link.target}]] embeds a page in the middle of a line", hint)
-    if refused := _refused(target, span, place, making):
-        return refused
+    _refuse(target, span, place, making)
     making.count += 1
     making.embedded[target.path] = None
     body = _body(target, span, place, making)
-    head = _title(link, target, making.page)
-    quoted = ["> [!quote | embed] " + head, ">", *(f"> {text}".rstrip() for text in body.split("\n"))]
-    rest = _MARKS.sub(
-        lambda mark: " " * max(4, len(mark[0])) if not mark[0].startswith(">") else mark[0], lead
+    return Edit(
+        link.start, link.end, _quoted(_title(link, target, making.page), body, link, page, lead), target.path
     )
+
+
+def _quoted(title: str, body: str, link: Wikilink, page: Page, lead: str) -> str:
+    """A title and a text as a quote, for a line that begins with `lead`: in a list item below its title."""
+    rest = _MARKS.sub(lambda mark: " " * max(4, len(mark[0])), lead)
+    quote = ["> [!quote | embed] " + title]
+    if body:
+        quote += [">", *(f"> {text}".rstrip() for text in body.split("\n"))]
+    if rest != lead:
+        quote = [title, "", *(quote[2:] if body else [])]
+    before = page.text[: link.start - len(lead)].rpartition("\n")[0].rpartition("\n")[2]
+    if rest == lead and lead and not lead.strip() and before.strip():
+        quote.insert(0, "")
     follows = page.text[link.end :].partition("\n")[2].partition("\n")[0]
     closing = [rest.rstrip()] if follows.strip(" \t>") else []
-    lines = [quoted[0], *((rest + text).rstrip() for text in quoted[1:]), *closing]
-    return Edit(link.start, link.end, "\n".join(lines))
+    return "\n".join([quote[0], *((rest + text).rstrip() for text in quote[1:]), *closing])
 
 
 def _span(link: Wikilink, target: Page) -> tuple[int, int] | Unresolved:
@@ -106,19 +138,19 @@ def _span(link: Wikilink, target: Page) -> tuple[int, int] | Unresolved:
     return heading if isinstance(heading, Unresolved) else anchors.section(heading, target)
 
 
-def _refused(target: Page, span: tuple[int, int], place: Place, making: Publishing) -> Unresolved | None:
+def _refuse(target: Page, span: tuple[int, int], place: Place, making: Publishing) -> None:
     trail = list(place)
     for number, one in enumerate(trail):
-        if one.page is target and span[0] <= one.index < span[1]:
+        if one.page.path == target.path and span[0] <= one.index < span[1]:
             circle = " → ".join([*(at.page.source for at in reversed(trail[: number + 1])), target.source])
-            return Unresolved(f"this embeds itself: {circle}", "link to the page, without the !")
+            raise _Refused(f"this embeds itself: {circle}", "link to the page, without the !")
     if len(trail) > MAX_DEPTH:
-        return Unresolved(
-            f"embeds are nested more than {MAX_DEPTH} deep here", "link to the page, without the !"
+        pages = " → ".join(at.page.source for at in reversed(trail))
+        raise _Refused(
+            f"embeds are nested more than {MAX_DEPTH} deep: {pages}", "link to one of them, without the !"
         )
     if making.count >= MAX_EMBEDS:
-        return Unresolved(f"more than {MAX_EMBEDS} embeds in one page", "link to some of them, without the !")
-    return None
+        raise _Refused(f"more than {MAX_EMBEDS} embeds in one page", "link to some of them, without the !")
 
 
 def _title(link: Wikilink, target: Page, base: Page) -> str:
@@ -152,21 +184,12 @@ def _inside(target: Page, span: tuple[int, int], place: Place, making: Publishin
     for link in target.scan.links:
         if link.embed and not span[0] <= link.start < span[1]:
             continue
-        made = replace(link, Place(target, link.start, place), making)
+        made = _replace(link, Place(target, link.start, place), making)
         if isinstance(made, Edit):
             yield made
     yield from edits.hiding(target)
     yield from edits.tags(target, making.page.path, making.vault)
     yield from (Edit(piece.start, piece.end, "") for piece in target.scan.blocks)
-
-
-def replace(link: Wikilink, place: Place, making: Publishing) -> Edit | Unresolved:
-    """Any wikilink as an edit of the text in which it is written."""
-    page, vault, base = place.page, making.vault, making.page.path
-    if link.embed and is_page(link, page, vault):
-        return expand(link, place, making)
-    made = (linking.picture if link.embed else linking.link)(link, page, vault, base)
-    return made if isinstance(made, Unresolved) else Edit(link.start, link.end, made.text, made.target)
 
 
 def _level_at(place: Place) -> int:

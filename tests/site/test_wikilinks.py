@@ -12,19 +12,40 @@ import pytest
 from blumeops.site import markdown, wikilinks
 from blumeops.site.vault import Vault, loose, page, vault
 from tests.site.conftest import VAULT
+from tests.site.rendering import render
 
-CASES = sorted((Path(__file__).parent / "cases").glob("*.md"))
+HERE = Path(__file__).parent
+CASES = sorted((HERE / "cases").glob("*.md"))
+FILES = {"files/manual.pdf"}
+
+
+@pytest.fixture(scope="module")
+def pages(index: Vault) -> Vault:
+    """The fixture vault with the pages in `pages/`: names, blocks and circles that only these tests need."""
+    more = [
+        page(path, f"docs/{path}", file.read_text())
+        for file in sorted((HERE / "pages").rglob("*.md"))
+        for path in [file.relative_to(HERE / "pages").as_posix()]
+    ]
+    return vault([*index.pages.values(), *more], index.files | FILES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_case(case: Path, index: Vault) -> None:
-    """Each file holds a page's text, a line of four dashes, and what becomes of it; `!` begins a problem."""
-    given, expected = case.read_text().split("\n----\n")
+def test_case(case: Path, pages: Vault) -> None:
+    """Each file holds a page's text, what becomes of it, and lines of the HTML that the reader gets.
+
+    The three are parted by lines of four dashes. Where the page is wrong, `!` begins each problem.
+    """
+    given, expected, *seen = case.read_text().split("\n----\n")
     here = page("reference/here.md", "docs/reference/here.md", given)
-    done = wikilinks.rewrite(here, vault([*index.pages.values(), here], index.files))
+    done = wikilinks.rewrite(here, vault([*pages.pages.values(), here], pages.files))
     said = "\n".join(str(problem) for problem in done.problems)
     found = re.sub(r"^docs/reference/here\.md:", "! ", said, flags=re.MULTILINE) if said else done.text
     assert found == expected.rstrip("\n")
+    assert bool(seen) is not bool(said), "a page that is right says what its readers see"
+    rendered = render(done.text) if seen else ""
+    for line in seen[0].strip("\n").split("\n") if seen else ():
+        assert line in rendered
 
 
 def test_a_name_is_found_however_it_is_composed(index: Vault) -> None:
