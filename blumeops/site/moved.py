@@ -17,7 +17,7 @@ from blumeops.site.prose import Kind
 from blumeops.site.vault import Page
 
 _ADDRESS = re.compile(
-    r"""(?P<markdown>\]\([ ]*|^[ \t>]*\[[^\]^\n][^\]\n]*\]:[ \t]+)(?:<(?P<angle>[^<>\n]*)>|(?P<bare>[^\s<>()"]+))"""
+    r"""(?:\]\([ ]*|^[ \t>]*\[[^\]^\n][^\]\n]*\]:[ \t]+)(?:<(?P<angle>[^<>\n]*)>|(?P<bare>[^\s<>()"]+))"""
     r"""|(?<=[\s])(?:src|href)="(?P<html>[^"\n]*)\"""",
     re.MULTILINE,
 )

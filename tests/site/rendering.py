@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from markdown import Markdown
 from mkdocs.utils import yaml_load
+from mkdocs.utils.meta import get_data
 
 from tests.site.conftest import ROOT
 
@@ -20,7 +22,6 @@ def _converter() -> Markdown:
 
 
 def render(text: str) -> str:
-    """The HTML of a page's body; front matter is left out as MkDocs does."""
-    from mkdocs.utils.meta import get_data
-
-    return _converter().reset().convert(get_data(text)[0])
+    """The HTML of a page's body, front matter read away as MkDocs does, headings without their permalinks."""
+    rendered = _converter().reset().convert(get_data(text)[0])
+    return re.sub(r'<a class="headerlink"[^>]*>.*?</a>', "", rendered)
