@@ -13,6 +13,7 @@ from blumeops.facts import (
     blocks,
     bound,
     commands,
+    imports,
     paths,
     programs,
     rewrite,
@@ -109,6 +110,7 @@ class _Run:
         pins, kinds = versions.known(self.census), rosters.kinds(self.census)
         for page, _ in said:
             self._add(page, versions.check(page, pins))
+            self._add(page, imports.check(page, self.tree))
             self._add(page, rosters.check(page, kinds))
         self.findings += secrets.check(self.tree, sorted(self.tree.files))
         counted = sum(len(found) for _, found in said)

@@ -29,7 +29,7 @@ _MOVED = re.compile(
     re.IGNORECASE,
 )
 _MAKES = re.compile(
-    r"\b(?:create|creates|creating|created|write|writes|writing|new|generate[sd]?|scaffold|produces?|save[sd]?"
+    r"\b(?:create|creates|makes?|creating|created|write|writes|writing|new|generate[sd]?|scaffold|produces?|save[sd]?"
     r"|add(?:ing)?(?: a| an)?(?: new)?(?: file| folder| directory)?)[ :]*(?:\w+ ){0,2}[`*(]*$",
     re.IGNORECASE,
 )

@@ -103,6 +103,10 @@ class Page:
         line = bisect.bisect_right(self._starts, index)
         return line, index - self._starts[line - 1] + 1
 
+    def start_of(self, line: int) -> int:
+        """The index at which a line begins, counted from 1."""
+        return self._starts[min(line, len(self._starts)) - 1]
+
     def line(self, number: int) -> str:
         """The text of a line, counted from 1."""
         start = self._starts[number - 1]

@@ -89,7 +89,7 @@ def _missing(page: Page, table: Table, kind: Kind, listed: set[str], part: float
         what = f"the {kind.word} {name} has no row in this table of {kind.word}s"
         line = table.rows[-1].line if table.rows else table.line
         if not page.silenced.intersection(range(table.line - 1, line + 1)):
-            index = page._starts[table.line - 1]
+            index = page.start_of(table.line)
             yield Finding(page.problem(what, index, f"add a row below line {line}"), part >= NEARLY_ALL)
 
 
@@ -110,4 +110,4 @@ def _dead(
                 what = f"there is no {kind.word} {name} in the repository"
                 plain = "`" in row.cells[0] or row.cells[0] == row.cells[0].casefold()
                 sure = part >= NEARLY_ALL and plain and name not in known
-                yield Finding(page.problem(what, page._starts[row.line - 1], hint), sure)
+                yield Finding(page.problem(what, page.start_of(row.line), hint), sure)

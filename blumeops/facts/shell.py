@@ -76,7 +76,7 @@ def _of_fence(page: Page, fence: Fence, *, session: bool) -> Iterator[Command]:
     folder: str | None = ""
     for number, text in _logical(fence.lines, session=session):
         line = fence.first + 2 + number
-        index = page._starts[min(line, len(page._starts)) - 1]
+        index = page.start_of(line)
         for words, writes in _simple(text):
             if words[0] == "cd":
                 folder = _moved(folder, words)

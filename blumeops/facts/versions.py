@@ -113,7 +113,7 @@ def _of_card(page: Page, pins: Known) -> Iterator[Finding]:
     for table in page.tables:
         for row in table.rows:
             if len(table.head) == 2 and len(row.cells) > 1 and _LABEL.fullmatch(row.key):
-                yield from _compare(page, page._starts[row.line - 1], row.key, row.cells[1], pinned)
+                yield from _compare(page, page.start_of(row.line), row.key, row.cells[1], pinned)
     for found in _LINE_LABEL.finditer(page.prose):
         if _LABEL.fullmatch(found["label"]) and not found[0].lstrip().startswith("|"):
             yield from _compare(page, found.start("value"), found["label"], found["value"], pinned)
@@ -178,7 +178,7 @@ def _of_lists(page: Page, pins: Known) -> Iterator[Finding]:
                     continue
                 wrong = [one for one in stated if not any(agrees(one, pin.tag) for pin in pinned)]
                 if wrong:
-                    yield _finding(page, page._starts[row.line - 1], wrong[0], pinned, True)
+                    yield _finding(page, page.start_of(row.line), wrong[0], pinned, True)
 
 
 def agrees(stated: str, pinned: str) -> bool:

@@ -17,7 +17,8 @@ FILES = {
     "many.yaml": "kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n---\nkind: Deployment\n"
     "metadata: {name: web}\nspec:\n  image: docker.io/a/web:1.2.3@sha256:0123\n",
     "policy.hujson": '{\n  // who\n  "tagOwners": {"tag:nas": ["group:a", "group:b"],},\n  "n": 1.10,\n}\n',
-    "p.toml": '[dns]\nservers = ["9.9.9.9", "1.1.1.1"]\nttl = 1.50\n[dns.split]\n"lan.home" = ["192.168.1.1"]\n'
+    "p.toml": '[dns]\nservers = ["9.9.9.9", "1.1.1.1"]\nttl = 1.50\n'
+    '[dns.split]\n"lan.home" = ["192.168.1.1"]\n'
     '[[task]]\nname = "a"\n[[task]]\nname = "b"\non = true\n',
     "c.py": "import os\nos.system('touch ran')\nPORT = 8_080\nNAMES = ('a', 'b')\n"
     "class Pin:\n    name: str\n    version: str\n    LIMIT = 3\n"
