@@ -1,16 +1,16 @@
-"""What a page gets that its author did not write: run results, listings, drawings, backlinks."""
+"""What a page gets that its author did not write: run results, listings, drawings."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops import records
 from blumeops.errors import Problem
+from blumeops.facts.bound import strip
 from blumeops.site import frontmatter, home, markdown, runbook_page, wikilinks
 from blumeops.site.vault import Page, Vault
 
@@ -36,11 +36,15 @@ def read_text(file: Path) -> str:
 
 
 def finish(source: Source, path: str, text: str, problems: list[Problem]) -> str:
-    """A page as it is staged, but for its backlinks. `text` has its links rewritten; adds to `problems`."""
+    """A page as it is staged, but for its end (`page_end.py`).
+
+    `text` has its links rewritten; what is wrong is added to `problems`.
+    """
     one = source.vault.pages[path]
     if one.source.startswith("runbooks/"):
         stem = posixpath.basename(path).removesuffix(".md")
         text = _front(one) + runbook_page.render(one.text, text, records.latest(source.root, stem))
+    text = strip(text)
     text = _in_prose(_SVG, lambda found: _inline_svg(source, one, found, problems), text)
     return _in_prose(_MARKER, lambda found: _fill(source, one, found[1], problems), text)
 
@@ -131,22 +135,3 @@ def _inline_svg(source: Source, one: Page, found: re.Match[str], problems: list[
     drawn = re.sub(r"\s*\n\s*", " ", svg[svg.index("<svg") :].strip())
     label = f"<figcaption>{found['label']}</figcaption>" if found["label"] else ""
     return f'<figure class="drawing">{drawn}{label}</figure>'
-
-
-def backlinks(links: Mapping[str, frozenset[str]], index: Vault) -> dict[str, str]:
-    """For each page that others link to, the closing lines that name them."""
-    back: dict[str, list[Page]] = defaultdict(list)
-    for origin, targets in links.items():
-        for target in targets:
-            back[target].append(index.pages[origin])
-    return {
-        target: _linked_from(index.pages[target], pages)
-        for target, pages in back.items()
-        if target != "index.md"
-    }
-
-
-def _linked_from(target: Page, pages: list[Page]) -> str:
-    ordered = sorted(pages, key=lambda one: one.title.casefold())
-    listed = [f"- [{wikilinks.escape(p.title)}]({wikilinks.relative(p.path, target.path)})" for p in ordered]
-    return '<div class="backlinks" markdown="1">\n\n**Linked from**\n\n' + "\n".join(listed) + "\n\n</div>\n"

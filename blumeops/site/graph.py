@@ -49,7 +49,7 @@ def kind(page: Page) -> str:
     if page.path.startswith("reference/library/"):
         return "library"
     folder, slash, _ = page.path.partition("/")
-    return folder if slash else "page"
+    return folder if slash else "top"
 
 
 def graph(pages: Mapping[str, Page], links: Mapping[str, frozenset[str]]) -> str:

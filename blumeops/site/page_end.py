@@ -22,8 +22,8 @@ from blumeops.site.redirects import built, way
 from blumeops.site.vault import Page, Vault
 
 OPEN = '<footer class="page-end" data-search-exclude="">'
-SENTENCES = 12
-"""From the thirteenth on a backlink is its title alone."""
+SENTENCES = 24
+"""From the next one on a backlink is its title alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
+from blumeops.facts import freshness
 from blumeops.site import reference, wikilinks
-from blumeops.site.compose import Source, backlinks, finish, read_text
+from blumeops.site.additions import additions
+from blumeops.site.additions import pages as made_pages
+from blumeops.site.compose import Source, finish, read_text
 from blumeops.site.navigation import SECTIONS, Nav, navigation
 from blumeops.site.place import STAGED as STAGED
 from blumeops.site.place import Place
+from blumeops.site.sanitise import sanitise
 from blumeops.site.vault import Page, Vault, page, vault
 
 ATTACHMENTS = frozenset({
@@ -42,6 +46,7 @@ class Staged:
     links: Mapping[str, frozenset[str]]
     written: tuple[str, ...]
     removed: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 def read(where: Path | Place) -> Source:
@@ -56,12 +61,16 @@ def read(where: Path | Place) -> Source:
             files[path] = file
             continue
         try:
-            pages.append(page(path, file.relative_to(root).as_posix(), read_text(file)))
+            called = place.source(file)
+            safe = sanitise(read_text(file), source=called, notebook=place.runbooks in file.parents)
+            problems += safe.problems
+            pages.append(page(path, called, safe.text))
         except BadInput as error:
             problems += error.problems
         except UnicodeDecodeError as error:
             problems.append(Problem(f"not UTF-8 (byte {error.start})", str(file.relative_to(root))))
     pages += [page(path, source, text, generated=True) for path, source, text in reference.pages(root)]
+    pages += [page(path, source, text, generated=True) for path, source, text in made_pages(pages)]
     problems += _clashes(pages)
     if problems:
         raise BadInput(problems)
@@ -128,10 +137,14 @@ def _index(path: str) -> Page:
     return page(path, path, text, generated=True)
 
 
-def stage(where: Path | Place, folder: Path | None = None) -> Staged:
+def stage(
+    where: Path | Place, folder: Path | None = None, *, strict: bool = True, write: bool = True
+) -> Staged:
     """Write the staged tree where the place has it (or into `folder`). Raises `BadInput` with every problem.
 
-    Nothing is written when there is a problem, so a site that was right stays as it was.
+    Nothing is written when there is a problem, so a site that was right stays as it was. Without `strict`
+    the problems are in what is returned, and a link that leads nowhere stays as it was written; without
+    `write` nothing is written at all.
     """
     place = Place.of(where)
     source = read(place)
@@ -139,15 +152,20 @@ def stage(where: Path | Place, folder: Path | None = None) -> Staged:
     rewritten = {path: wikilinks.rewrite(one, source.vault) for path, one in source.vault.pages.items()}
     problems = [problem for done in rewritten.values() for problem in done.problems]
     texts = {path: finish(source, path, done.text, problems) for path, done in rewritten.items()}
-    if problems:
-        raise BadInput(problems)
     links = {path: done.links for path, done in rewritten.items()}
-    for path, linked_from in backlinks(links, source.vault).items():
-        texts[path] = texts[path].rstrip("\n") + "\n\n" + linked_from
-    wanted = {path: text.encode() for path, text in texts.items()}
+    added = additions(place, source.vault, {path: done.text for path, done in rewritten.items()}, links)
+    problems += added.problems
+    if problems and strict:
+        raise BadInput(problems)
+    for path, note in freshness.notes(place.root, source.vault.pages.values()).items():
+        texts[path] = freshness.with_note(texts[path], note)
+    for path, end in added.ends.items():
+        texts[path] = texts[path].rstrip("\n") + "\n\n" + end
+    wanted = {path: text.encode() for path, text in (texts | added.files).items()}
     wanted |= {path: file.read_bytes() for path, file in source.files.items()}
-    written, removed = _write(wanted, into)
-    return Staged(into, source.vault, navigation(source.vault.pages), links, written, removed)
+    written, removed = _write(wanted, into) if write else ((), ())
+    nav = navigation(source.vault.pages)
+    return Staged(into, source.vault, nav, links, written, removed, tuple(problems))
 
 
 def _write(wanted: Mapping[str, bytes], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
