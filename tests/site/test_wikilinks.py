@@ -41,7 +41,7 @@ def test_case(case: Path, pages: Vault) -> None:
     done = wikilinks.rewrite(here, vault([*pages.pages.values(), here], pages.files))
     said = "\n".join(str(problem) for problem in done.problems)
     found = re.sub(r"^docs/reference/here\.md:", "! ", said, flags=re.MULTILINE) if said else done.text
-    assert found == expected.rstrip("\n")
+    assert found.rstrip("\n") == expected.rstrip("\n")
     assert bool(seen) is not bool(said), "a page that is right says what its readers see"
     rendered = render(done.text) if seen else ""
     for line in seen[0].strip("\n").split("\n") if seen else ():
