@@ -64,7 +64,7 @@ class Application:
         """The images that its folders and its Helm values name, each once."""
         found: dict[tuple[str, str], Image] = {}
         for folder in self.folders:
-            for image in _images(self.places, folder, set()):
+            for image in _images(self.places, folder):
                 found.setdefault((image.name, image.tag), image)
         for source in self.sources:
             for image in _helm(self.places, source, self.path):
@@ -130,40 +130,56 @@ def _application(places: Places, path: str, one: Located, name: str) -> Applicat
     return Application(name, namespace, path, line, sources, spec.get("syncPolicy"), places)
 
 
-def _images(places: Places, folder: str, seen: set[str]) -> Iterator[Image]:
-    """The images of a folder's manifests; a kustomization's `images` say the tags of what it includes."""
+def manifests(places: Places, folder: str, seen: set[str] | None = None) -> Iterator[str]:
+    """Every file that a folder deploys: what its kustomization includes, or all YAML files without one."""
+    seen = seen if seen is not None else set()
     if folder in seen or folder not in places.tree.folders:
         return
     seen.add(folder)
-    names = (f"{folder}/{name}" for name in ("kustomization.yaml", "kustomization.yml"))
-    kustomization = next((path for path in names if path in places.tree.files), "")
+    kustomization = _kustomization(places, folder)
     if not kustomization:
-        for path in places.tree.under(".yaml", ".yml"):
-            if path.startswith(f"{folder}/"):
-                yield from _of_file(places, path)
+        yield from (path for path in places.tree.under(".yaml", ".yml") if path.startswith(f"{folder}/"))
         return
+    yield kustomization
     for one in places.quiet(kustomization):
-        changed = {item.said("name"): item for item in one.all("images")}
-        for image in _included(places, one, folder, seen):
-            if image.name not in changed:
-                yield image
-        for name, item in changed.items():
-            tag = item.get("newTag") or item.get("digest")
-            if tag:
-                yield Image(item.said("newName") or name, tag.text or "", kustomization, tag.line)
-
-
-def _included(places: Places, one: Located, folder: str, seen: set[str]) -> Iterator[Image]:
-    for kind in ("resources", "bases", "components"):
-        for item in one.all(kind):
+        for item in (item for kind in ("resources", "bases", "components") for item in one.all(kind)):
             path = posixpath.normpath(posixpath.join(folder, item.text or "")) if item.text else ""
             if path in places.tree.files:
-                yield from _of_file(places, path)
-            elif path in places.tree.folders:
-                yield from _images(places, path, seen)
+                yield path
+            else:
+                yield from manifests(places, path, seen)
+
+
+def _kustomization(places: Places, folder: str) -> str:
+    names = (f"{folder}/{name}" for name in ("kustomization.yaml", "kustomization.yml"))
+    return next((path for path in names if path in places.tree.files), "")
+
+
+def _images(places: Places, folder: str) -> Iterator[Image]:
+    """The images of a folder's manifests; the `images` of its kustomizations say the tags."""
+    changed: dict[str, Image | None] = {}
+    found: list[Image] = []
+    for path in manifests(places, folder):
+        if path.rpartition("/")[2].startswith("kustomization."):
+            for one in places.quiet(path):
+                for item in one.all("images"):
+                    changed.setdefault(item.said("name"), _changed(item, path))
+                found += _charts(one, path)
+        else:
+            found += _of_file(places, path)
+    yield from (image for image in found if not changed.get(image.name))
+    yield from (image for image in changed.values() if image)
+
+
+def _changed(item: Located, path: str) -> Image | None:
+    tag = item.get("newTag") or item.get("digest")
+    return Image(item.said("newName") or item.said("name"), tag.text or "", path, tag.line) if tag else None
+
+
+def _charts(one: Located, path: str) -> Iterator[Image]:
     for chart in one.all("helmCharts"):
         if version := chart.get("version"):
-            yield Image(chart.said("name"), version.text or "", folder + "/kustomization.yaml", version.line)
+            yield Image(chart.said("name"), version.text or "", path, version.line)
 
 
 def _of_file(places: Places, path: str) -> Iterator[Image]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.facts import census as of
-from blumeops.facts import census_hosts, tree
+from blumeops.facts import census_cluster, census_hosts, tree
 from blumeops.facts.census import Census
 from blumeops.facts.page import read as read_page
 
@@ -111,17 +111,16 @@ def _role_ports(census: Census) -> Iterator[tuple[str, ...]]:
 
 
 def _service_ports(census: Census) -> Iterator[tuple[str, ...]]:
-    for path in census.tree.under(".yaml", ".yml"):
-        if "kind: Service\n" not in census.tree.text(path):
-            continue
-        namespaces = {f: one.namespace for one in census.applications.values() for f in one.folders}
-        above = next((n for folder, n in namespaces.items() if path.startswith(f"{folder}/")), "")
-        for one in census.places.quiet(path):
-            if one.said("kind") == "Service":
-                name = one.said("metadata", "name")
-                where = one.said("metadata", "namespace") or above
-                for port in one.all("spec", "ports"):
-                    yield f"`{name}`", port.said("port"), f"cluster{where and ': ' + where}", f"`{path}`"
+    for application in sorted(census.applications.values(), key=lambda one: one.name):
+        for path in (
+            path for f in application.folders for path in census_cluster.manifests(census.places, f)
+        ):
+            for one in census.places.quiet(path):
+                if one.said("kind") == "Service":
+                    where = one.said("metadata", "namespace") or application.namespace
+                    name = one.said("metadata", "name")
+                    for port in one.all("spec", "ports"):
+                        yield f"`{name}`", port.said("port"), f"cluster: {where}", f"`{path}`"
 
 
 def runbooks(census: Census) -> Register:
