@@ -118,14 +118,9 @@ def _brief(item: Any) -> Any:
     """A navigation entry as it is shown where it is not opened."""
     if not item.children:
         return [item.title, item.url, _shown(item)]
+    # How many there are shows: Material's templates leave a line for each that they look at.
     indexes = [[child.title, child.url, _shown(child)] for child in item.children if _is_index(child)]
-    return [item.title, min(len(item.children), 2), _first(item), indexes]
-
-
-def _first(item: Any) -> Any:
-    while item.children:
-        item = item.children[0]
-    return [item.title, item.url]
+    return [item.title, len(item.children), _brief(item.children[0]), indexes]
 
 
 def _is_index(item: Any) -> bool:

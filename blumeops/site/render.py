@@ -20,14 +20,12 @@ from typing import Any
 
 os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
 
-import markdown
 from jinja2 import Environment
 from mkdocs import utils
 from mkdocs.commands import build as mkdocs_build
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort, BuildError, MkDocsException
-from mkdocs.structure import pages as mkdocs_pages
 from mkdocs.structure.files import File, Files, get_files, set_exclusions
 from mkdocs.structure.nav import get_navigation
 from mkdocs.structure.pages import Page
@@ -36,14 +34,11 @@ from mkdocs.structure.toc import get_toc
 from blumeops.errors import EngineError
 from blumeops.site import search
 from blumeops.site.cache import Cache, digest, json_text
+from blumeops.site.convert import Converter, Links, is_pure
 from blumeops.site.digests import Neighbourhoods, plain, surroundings
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
 
-_PURE = ("markdown.extensions.", "pymdownx.", "material.extensions.")
-_READS_FILES = frozenset({"pymdownx.snippets", "pymdownx.b64", "pymdownx.pathconverter"})
-_BUILT_IN = frozenset({"toc", "tables", "fenced_code", "admonition", "attr_list", "def_list", "footnotes",
-                       "md_in_html", "abbr", "meta", "extra", "nl2br", "sane_lists", "smarty"})  # fmt: skip
 _OF_EVERY_PAGE = frozenset({"nav", "pages", "base_url", "extra_css", "extra_javascript", "mkdocs_version",
                             "build_date_utc", "config", "page"})  # fmt: skip
 
@@ -101,19 +96,6 @@ def _complaints() -> Iterator[list[str]]:
         logger.level, logger.propagate = before
 
 
-class _Links(mkdocs_pages._RelativePathTreeprocessor):
-    """MkDocs' own look-up of a page's links, which notes what each one became."""
-
-    def __init__(self, file: File, files: Files, config: MkDocsConfig) -> None:
-        super().__init__(file, files, config)
-        self.became: dict[str, str] = {}
-
-    def path_to_url(self, url: str) -> str:
-        """The address of a link's target, as it is written in the page."""
-        self.became[url] = made = super().path_to_url(url)
-        return made
-
-
 @dataclass
 class _Build:
     config: MkDocsConfig
@@ -123,6 +105,7 @@ class _Build:
     files: Files = field(init=False)
     around: bytes = field(init=False)
     cacheable: bool = field(init=False)
+    converter: Converter = field(init=False)
 
     def run(self) -> None:
         self.config.plugins.on_startup(command="build", dirty=False)
@@ -137,7 +120,7 @@ class _Build:
     def _run(self) -> None:
         self.config = config = self.config.plugins.on_config(self.config)
         self.around = surroundings(config)
-        self.cacheable = all(_is_pure(name) for name in config.markdown_extensions)
+        self.cacheable = all(is_pure(name) for name in config.markdown_extensions)
         search.remember(config, self.cache, self.around)
         config.plugins.on_pre_build(config=config)
         files = get_files(config)
@@ -145,6 +128,7 @@ class _Build:
         files.add_files_from_theme(env, config)
         self.files = files = config.plugins.on_files(files, config=config)
         set_exclusions(files, config)
+        self.converter = Converter(config, files)
         nav = config.plugins.on_nav(get_navigation(files, config), config=config, files=files)
         documents = files.documentation_pages()
         for file in documents:
@@ -182,8 +166,8 @@ class _Build:
     def _markdown(self, page: Page) -> None:
         key = digest("markdown", self.around, page.file.src_uri, page.file.url, page.markdown)
         if not self.cacheable or not self._recall(page, self.cache.get(key)):
-            links = _Links(page.file, self.files, self.config)
-            tokens = _convert(page, links, self.config, self.files)
+            links = Links(page.file, self.files, self.config)
+            tokens = self.converter.convert(page, links)
             kept = {
                 "content": page.content,
                 "toc": tokens,
@@ -199,7 +183,7 @@ class _Build:
         if kept is None:
             return False
         values = json.loads(kept)
-        links = _Links(page.file, self.files, self.config)
+        links = Links(page.file, self.files, self.config)
         if any(links.path_to_url(url) != became for url, became in values["links"].items()):
             return False
         page.content = values["content"]
@@ -250,27 +234,3 @@ class _Build:
 
 def _toc(item: Any) -> Any:
     return [item.title, item.id, item.level, [_toc(child) for child in item.children]]
-
-
-def _is_pure(extension: str) -> bool:
-    """True for an extension of which we know that it reads nothing but the page and the list of files."""
-    known = extension in _BUILT_IN or extension.startswith(_PURE)
-    return known and extension not in _READS_FILES
-
-
-def _convert(page: Page, links: _Links, config: MkDocsConfig, files: Files) -> list[Any]:
-    """`Page.render` of MkDocs. Returns the table of contents as the extension has it."""
-    made = markdown.Markdown(
-        extensions=config["markdown_extensions"], extension_configs=config["mdx_configs"] or {}
-    )
-    raw, title = mkdocs_pages._RawHTMLPreprocessor(), mkdocs_pages._ExtractTitleTreeprocessor()
-    anchors = mkdocs_pages._ExtractAnchorsTreeprocessor(page.file, files, config)
-    for one in (raw, anchors, links, title):
-        one._register(made)
-    page.content = made.convert(page.markdown)
-    tokens = getattr(made, "toc_tokens", [])
-    page.toc = get_toc(tokens)
-    page._title_from_render = title.title
-    page.present_anchor_ids = anchors.present_anchor_ids | raw.present_anchor_ids
-    page.links_to_anchors = links.links_to_anchors
-    return tokens

@@ -1,7 +1,7 @@
 """The search index of Material's own plugin, from sections that were cut before.
 
-Material parses the finished HTML of every page to find its sections, which is a seventh of a build. The
-sections depend on that HTML alone, so they are remembered; the entries made from them are Material's own.
+Material parses the HTML of every page to find its sections, which is a seventh of a build. The sections
+depend on that HTML alone, so they are remembered, and cut by `sections.py`; the entries are Material's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 
 from blumeops.site.cache import Cache, digest
+from blumeops.site.sections import cut
 
 
 def remember(config: MkDocsConfig, cache: Cache, around: bytes) -> None:
@@ -51,6 +52,10 @@ class Index(SearchIndex):
 
 def sections(content: str) -> list[Any]:
     """The sections of a page's HTML as Material cuts them: anchor, title, text."""
+    return cut(content) or _by_material(content)
+
+
+def _by_material(content: str) -> list[Any]:
     parser = Parser()
     parser.feed(content)
     parser.close()
