@@ -117,7 +117,8 @@ def _anchor(piece: Piece, page: Page) -> tuple[int | None, str]:
     span = f'<span id="^{piece.name}"></span>'
     if not _NO_PARAGRAPH.match(line):
         lead = _LIST_LEAD.match(line)
-        return start + (lead.end() if lead else 0), span
+        index = lead.end() if lead else 0
+        return (None, f" {span}") if _NO_PARAGRAPH.match(line, index) else (start + index, span)
     if anchors.is_alone(piece, page) and line[:1] not in (" ", "\t"):
         return start, f'<div id="^{piece.name}"></div>\n\n'
     return None, f" {span}"
