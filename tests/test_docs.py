@@ -124,3 +124,10 @@ def test_an_honest_page_is_left_alone() -> None:
 def test_no_two_pages_share_a_name() -> None:
     stems = [page.stem for page in FILED_PAGES]
     assert sorted(stems) == sorted(set(stems))
+
+
+def test_every_page_is_reached_by_a_link_that_somebody_wrote() -> None:
+    """Listings and the navigation do not count: they lead everywhere, so they lead nobody."""
+    index = staging.read(ROOT).vault
+    links = {path: wikilinks.rewrite(page, index).links for path, page in index.pages.items()}
+    assert [str(problem) for problem in orphans.orphans(index, links)] == []
