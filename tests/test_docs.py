@@ -16,7 +16,7 @@ import pytest
 from blumeops.cli import cli
 from blumeops.facts import census, commands, imports, paths, shell, tree
 from blumeops.facts.page import Page
-from blumeops.site import frontmatter
+from blumeops.site import frontmatter, orphans, staging, wikilinks
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
