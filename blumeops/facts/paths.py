@@ -43,6 +43,15 @@ def dead(tree: Tree, word: str, *, beside: str = "", folder: str = "") -> Dead |
 
     `beside` is the page that says so, `folder` where a command runs: a path may be meant from there.
     """
+    if "/" not in word:
+        return None
+    asked = ("dead", word, beside.rpartition("/")[0], folder)
+    if asked not in tree.memo:
+        tree.memo[asked] = _dead(tree, word, {"", folder, beside.rpartition("/")[0]})
+    return tree.memo[asked]  # type: ignore[return-value]
+
+
+def _dead(tree: Tree, word: str, starts: set[str]) -> Dead | None:
     path = _LINE.sub("", word.partition("#")[0])
     path = path.removeprefix("./")
     if "/" not in path or _REJECT.search(path) or _CAPITALS.search(path) or _MADE_UP.search(path):
@@ -50,7 +59,7 @@ def dead(tree: Tree, word: str, *, beside: str = "", folder: str = "") -> Dead |
     asked_folder, path = path.endswith("/"), path.rstrip("/")
     if not path or STAND_IN in path:
         return None
-    for start in {"", folder, beside.rpartition("/")[0]}:
+    for start in starts:
         if _there(tree, f"{start}/{path}" if start else path):
             return None
     first = path.partition("/")[0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from blumeops.facts.page import Page
 from blumeops.site.markdown import Fence
@@ -17,7 +17,19 @@ _INFO = re.compile(r"\{?\s*\.?([\w-]+)")
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _PLACEHOLDER = re.compile(r"<[A-Za-z][^<>\n]*>|\{\{.*?\}\}|\[[A-Z][^\]\n]*\]")
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
-_SEPARATORS = {"&&", "||", "|", ";", "|&", "&", "(", ")", ";;", "{", "}"}
+_WORDS = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<redirect>\d*(?:&>>?|>>|>\||>&|>|<<<|<>|<)(?:&?\d\b|-)?)"
+    r"|(?P<separator>&&|\|\||\|&|;;|[|;&()])"
+    r"""|(?P<word>(?:[^\s"'\\|;&<>()]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)"""
+    r"|(?P<bad>.)",
+    re.DOTALL,
+)
+"""What a line is made of, as a shell reads it; `bad` is a quote that does not end."""
+
+_QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
+_QUOTES = frozenset("\"'\\")
+_SEPARATORS = {"{", "}"}
 _BEFORE = {"sudo", "time", "exec", "nohup", "env", "command", "then", "do", "else", "if", "while", "!"}
 _WRITES = {
     "mkdir",
@@ -118,15 +130,15 @@ def _logical(lines: tuple[str, ...], *, session: bool) -> Iterator[tuple[int, st
 
 def _is_open(line: str) -> bool:
     """Whether a quote begins in a line and does not end in it."""
-    try:
-        shlex.split(_uncommented(line))
-    except ValueError as error:
-        return "quotation" in str(error)
-    return False
+    if '"' not in line and "'" not in line:
+        return False
+    return any(found["bad"] for found in _WORDS.finditer(_uncommented(line)))
 
 
 def _uncommented(line: str) -> str:
     """A line without the comment behind it."""
+    if "#" not in line:
+        return line
     quote = ""
     for n, character in enumerate(line):
         if quote:
@@ -138,31 +150,35 @@ def _uncommented(line: str) -> str:
     return line
 
 
-def _simple(line: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+@lru_cache(maxsize=4096)
+def _simple(line: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """The simple commands of a line: the words of each, and the files that it writes."""
     line = _PLACEHOLDER.sub(STAND_IN, _uncommented(line))
-    for inside in _SUBSTITUTION.findall(line):
-        yield from _simple(inside)
-    lexer = shlex.shlex(_SUBSTITUTION.sub(STAND_IN, line), posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        tokens = list(lexer)
-    except ValueError:
-        return
+    found = [one for inside in _SUBSTITUTION.findall(line) for one in _simple(inside)]
     words: list[str] = []
     writes: list[str] = []
     redirect = ""
-    for token in [*tokens, ";"]:
-        if token in _SEPARATORS:
-            yield from _command(words, writes)
+    for piece in _WORDS.finditer(_SUBSTITUTION.sub(STAND_IN, line) + " ;"):
+        word, kind = piece[0], piece.lastgroup
+        if kind == "bad":
+            return ()
+        if kind == "redirect":
+            redirect = word
+        elif kind == "separator" or word in _SEPARATORS:
+            found += _command(words, writes)
             words, writes, redirect = [], [], ""
-        elif set(token) <= set("<>&") and token:
-            redirect = token
-        elif redirect:
-            writes += [token] if ">" in redirect else []
+        elif kind == "word" and redirect:
+            writes += [_unquoted(word)] if ">" in redirect else []
             redirect = ""
-        else:
-            words.append(token)
+        elif kind == "word":
+            words.append(_unquoted(word))
+    return tuple(found)
+
+
+def _unquoted(word: str) -> str:
+    if not _QUOTES.intersection(word):
+        return word
+    return _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", word)
 
 
 def _command(words: list[str], writes: list[str]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -21,12 +21,16 @@ _NOT_OURS = {"node_modules", "vendor", "third_party", "__pycache__", ".git", ".v
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder and what stands in it; paths are relative to it, with `/`."""
+    """A folder and what stands in it; paths are relative to it, with `/`.
+
+    `memo` is for those who ask it the same thing over and over.
+    """
 
     root: Path
     files: frozenset[str]
     ignored_by_git: bool = False
     _texts: dict[str, str] = field(default_factory=dict)
+    memo: dict[tuple, object] = field(default_factory=dict)
 
     @cached_property
     def folders(self) -> frozenset[str]:
