@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from blumeops.site.vault import Page
 
@@ -53,3 +54,15 @@ def _rank(folder: str, title: str, pages: Mapping[str, Page]) -> tuple[int, str]
         return list(SECTIONS).index(folder) - len(SECTIONS), ""
     index = pages.get(f"{folder}/index.md")
     return (index.order if index else 2000), title.casefold()
+
+
+def edit_url(repo_url: str | None, edit_uri: str | None, source: str) -> str | None:
+    """Where a person edits a page: `source` is its file, from the root of the repository.
+
+    `edit_uri` is `edit/main/`, as at GitHub and Forgejo, or `edit/main/docs/`, as MkDocs guesses it: a
+    runbook is not below `docs/`. None without a repository, and for a page that no file is behind.
+    """
+    if not repo_url or not edit_uri or not source:
+        return None
+    folder = edit_uri.strip("/").removesuffix("docs").rstrip("/")
+    return "/".join(part for part in (repo_url.rstrip("/"), folder, quote(source)) if part)

@@ -11,7 +11,7 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.pages import Page
 
 from blumeops.errors import BadInput
-from blumeops.site import csp, staging
+from blumeops.site import csp, navigation, page_end, staging
 from blumeops.site.place import Place
 from blumeops.site.serve import WATCHED
 
@@ -41,7 +41,27 @@ class BlumeOpsPlugin(BasePlugin):
         config.docs_dir = str(staged.folder)
         config.nav = staged.nav
         config.theme.dirs.insert(0, str(THEME))
+        self.sources = {path: page.source for path, page in staged.vault.pages.items()}
+        self.ends: dict[str, str] = {}
         return config
+
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, **_: object) -> Page:
+        """Let the edit link lead to the file that a person edits, which is not always below `docs/`."""
+        source = self.sources.get(page.file.src_uri, "")
+        there = source if (self.place.root / source).is_file() else ""
+        page.edit_url = navigation.edit_url(config.repo_url, config.edit_uri, there)
+        return page
+
+    @event_priority(-100)
+    def on_page_markdown(self, markdown: str, *, page: Page, **_: object) -> str:
+        """Set the end of a page aside: it is HTML already, and changes with other pages."""
+        body, self.ends[page.file.src_uri] = page_end.cut(markdown)
+        return body
+
+    @event_priority(100)
+    def on_page_content(self, html: str, *, page: Page, **_: object) -> str:
+        """Put the end of a page below its text."""
+        return html + self.ends.pop(page.file.src_uri, "")
 
     @event_priority(-100)
     def on_post_page(self, output: str, *, page: Page, **_: object) -> str:

@@ -277,7 +277,7 @@
         link.addEventListener("mouseleave", point(null));
         return element("li", {}, link, element("span", { textContent: `${node.in} in, ${node.out} out` }));
       }));
-      count.textContent = `${found.length} pages${found.length > LISTED ? `, the first ${LISTED} listed` : ""}`;
+      count.textContent = `${found.length} ${found.length === 1 ? "page" : "pages"}${found.length > LISTED ? `, the first ${LISTED} listed` : ""}`;
       drawing.touch();
     };
     search.addEventListener("input", update);
