@@ -23,11 +23,13 @@ _ACTIVE_SVG = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was read from a repository: its index, and the files beside the pages with where they are."""
+    """What was read from a repository: its index, the files beside the pages with where they are, and the
+    harm that was taken out of its pages."""
 
     root: Path
     vault: Vault
     files: Mapping[str, Path]
+    problems: tuple[Problem, ...] = ()
 
 
 def read_text(file: Path) -> str:

@@ -50,11 +50,15 @@ class Staged:
 
 
 def read(where: Path | Place) -> Source:
-    """Read everything the site is made from. Raises `BadInput` with every problem of every page."""
+    """Read everything the site is made from. Raises `BadInput` with every problem of every page.
+
+    What would act in a page is shown instead, and is in the `problems` of what is returned.
+    """
     place = Place.of(where)
     root = place.root
     pages: list[Page] = []
     problems: list[Problem] = []
+    harm: list[Problem] = []
     files: dict[str, Path] = {}
     for path, file in _files(place, problems):
         if file.suffix != ".md":
@@ -63,7 +67,7 @@ def read(where: Path | Place) -> Source:
         try:
             called = place.source(file)
             safe = sanitise(read_text(file), source=called, notebook=place.runbooks in file.parents)
-            problems += safe.problems
+            harm += safe.problems
             pages.append(page(path, called, safe.text))
         except BadInput as error:
             problems += error.problems
@@ -74,7 +78,7 @@ def read(where: Path | Place) -> Source:
     problems += _clashes(pages)
     if problems:
         raise BadInput(problems)
-    return Source(root, vault([*pages, *_missing_indexes(pages)], files), files)
+    return Source(root, vault([*pages, *_missing_indexes(pages)], files), files, tuple(harm))
 
 
 def _files(place: Place, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
@@ -150,7 +154,7 @@ def stage(
     source = read(place)
     into = folder or place.staged
     rewritten = {path: wikilinks.rewrite(one, source.vault) for path, one in source.vault.pages.items()}
-    problems = [problem for done in rewritten.values() for problem in done.problems]
+    problems = [*source.problems, *(problem for done in rewritten.values() for problem in done.problems)]
     texts = {path: finish(source, path, done.text, problems) for path, done in rewritten.items()}
     links = {path: done.links for path, done in rewritten.items()}
     added = additions(place, source.vault, {path: done.text for path, done in rewritten.items()}, links)
