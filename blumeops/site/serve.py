@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from html import escape
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from blumeops.errors import BlumeOpsError
 from blumeops.site import csp, home
@@ -46,14 +48,19 @@ class _Handler(SimpleHTTPRequestHandler):
                 self._say(home.state_json(self.root))
             case "/built":
                 self._say({"built": built(self.site)})
+            case "/sitemap.xml":
+                self._send(sitemap(self.site, self.headers.get("Host", "")), "application/xml")
             case _:
                 _wait_for(self.site)
                 super().do_GET()
 
     def _say(self, values: object) -> None:
-        body = json.dumps(values).encode()
+        self._send(json.dumps(values), "application/json")
+
+    def _send(self, text: str, kind: str) -> None:
+        body = text.encode()
         self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -89,6 +96,14 @@ def built(site: Path) -> float:
         return (site / "index.html").stat().st_mtime
     except OSError:
         return 0.0
+
+
+def sitemap(site: Path, host: str) -> str:
+    """The site's pages as they are called here: Material shows a preview of those that it finds in it."""
+    pages = sorted(page.parent.relative_to(site).as_posix() for page in site.rglob("index.html"))
+    names = ("" if page == "." else f"{page}/" for page in pages)
+    urls = (f"<url><loc>{escape(f'http://{host}/{quote(name)}')}</loc></url>" for name in names)
+    return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{"".join(urls)}</urlset>'
 
 
 def _wait_for(site: Path) -> None:
