@@ -10,6 +10,9 @@
       else table.removeAttribute("tabindex");
       table.toggleAttribute("data-wide", wide);
     }
+    for (const link of document.querySelectorAll(".md-typeset a[href]")) {
+      link.toggleAttribute("data-elsewhere", /^https?:$/.test(link.protocol) && link.host !== location.host);
+    }
     // Every page has the main navigation inside of another: one name each, so that they can be told apart.
     for (const part of document.querySelectorAll("nav.md-nav[aria-labelledby]")) {
       const label = document.getElementById(part.getAttribute("aria-labelledby"));
