@@ -80,6 +80,7 @@ def _follow(log: str, wanted: frozenset[str]) -> History:
     """Walk back in time; `today` maps a name as it was then to the file of today, or None: another's past."""
     changes: list[Change] = []
     last: dict[str, Commit] = {}
+    renamed: dict[str, str] = {}
     today: dict[str, str | None] = {}
     for entry in log.split(_COMMIT)[1:]:
         one, at, author, subject, rest = entry.split(_FIELD, 4)
@@ -91,9 +92,10 @@ def _follow(log: str, wanted: frozenset[str]) -> History:
                 changes.append(Change(now, commit))
             if status == "R":
                 today[names[0]] = now
+                if now in wanted and names[0] not in wanted:
+                    renamed.setdefault(names[0], now)
             if status in "AR":
                 today[names[-1]] = None
-    renamed = {old: now for old, now in today.items() if now in wanted and old != now and old not in wanted}
     return History(tuple(changes), last, renamed)
 
 
