@@ -95,23 +95,20 @@ def errors_page(tree: ast.Module) -> str:
     """Every error class: what it means, its exit code, and what to do next, as its docstring says."""
     said = "Every error: what it means, with which exit code it ends, and what to do next."
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    rows, base = [], next(iter(classes), "")
-    for name, node in classes.items():
-        if (code := _exit_code(node, classes)) is not None:
-            meaning, _, following = (ast.get_docstring(node) or "").partition("\n\nNext: ")
-            cells = (
-                f"`{name}`",
-                f"`{code}`",
-                *(escape(" ".join(one.split())) for one in (meaning, following)),
-            )
-            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    text = (
+    base = next(iter(classes), "")
+    parts = [
         f"{front_matter('Errors', said, 'reference', order=25, aliases=('error',))}# Errors\n\n"
         f"All of them are a `{base}`. On a terminal each is `where: what` and a `hint:`; with `--json` it is "
         "an `error` with `what`, `where`, `hint` and `exit_code`, and `problems` where a file has several. "
-        "The numbers: [exit codes](exit-codes-and-states.md).\n\n"
-    )
-    return text + "\n".join(["| error | exit code | means | next |", "|---|---|---|---|", *rows, ""])
+        "The numbers: [exit codes](exit-codes-and-states.md).\n"
+    ]
+    for name, node in classes.items():
+        if (code := _exit_code(node, classes)) is not None:
+            meaning, _, following = (ast.get_docstring(node) or "").partition("\n\nNext: ")
+            parts.append(
+                f"## {name}\n\nExit code `{code}`. {escape(meaning)}\n\n**Next:** {escape(following)}\n"
+            )
+    return "\n".join(parts)
 
 
 def _exit_code(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> int | None:
