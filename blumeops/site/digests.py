@@ -38,7 +38,7 @@ def surroundings(config: MkDocsConfig) -> bytes:
         json_text(plain({"name": config.theme.name, **{key: config.theme[key] for key in config.theme}})),
         *_files(Path(hook) for hook in config.hooks),
         *_files(_of_theme(config.theme)),
-        *_files(_matching(Path(__file__).parents[1])),
+        *_files(_matching(Path(__file__).parent)),
     )
 
 

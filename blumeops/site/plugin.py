@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
@@ -11,7 +12,7 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.pages import Page
 
 from blumeops.errors import BadInput
-from blumeops.site import csp, navigation, page_end, staging
+from blumeops.site import csp, nav_memo, navigation, page_end, staging
 from blumeops.site.place import Place
 from blumeops.site.serve import WATCHED
 
@@ -62,6 +63,10 @@ class BlumeOpsPlugin(BasePlugin):
     def on_page_content(self, html: str, *, page: Page, **_: object) -> str:
         """Put the end of a page below its text."""
         return html + self.ends.pop(page.file.src_uri, "")
+
+    def on_env(self, env: Environment, *, config: MkDocsConfig, **_: object) -> Environment:
+        """Fill in what many pages share once."""
+        return nav_memo.remember(env, config.theme.get("features") or [])
 
     @event_priority(-100)
     def on_post_page(self, output: str, *, page: Page, **_: object) -> str:
