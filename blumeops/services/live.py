@@ -20,6 +20,8 @@ from blumeops.services.live_cluster import Pods
 from blumeops.services.model import Layer, Route, Service, ServiceMap, Workload
 from blumeops.target import Target
 
+PATIENCE_SECONDS = 8.0
+"""How long a proxy is asked again that does not answer: two nodes may just be finding each other."""
 AT_ONCE = 6
 """Looks at the same time: each waits for a network more than it computes."""
 
@@ -117,7 +119,12 @@ def _route(route: Route, wanted: ServiceMap, target: Target, *, played: bool) ->
     source = source or next(iter(target.vantage), None)
     if source is None:
         return State.UNKNOWN, f"target {target.name!r} has no node to look from (`vantage`)"
-    answer = probe.get(target, source, proxies[0], name=route.host)
+    # The first packet between two nodes may only open the way between them.
+    answer = probe.until(
+        partial(probe.get, target, source, proxies[0], name=route.host),
+        lambda one: one.reach is not Reach.NO_ANSWER,
+        seconds=PATIENCE_SECONDS,
+    )
     if answer.reach is not Reach.OPEN:
         return State.FAILING, f"{proxies[0]} from {source}: {answer.reach.value}"
     if played:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,17 +51,28 @@ def is_active(target: Target, host: str, unit: str) -> str:
 
 def timer(target: Target, host: str, unit: str) -> Timer:
     """A timer's state and the result of the service of its name. Raises `Unreachable`."""
-    wanted = "ActiveState,LastTriggerUSec,NextElapseUSecRealtime"
-    when = _show(target, host, unit, wanted)
+    active = _show(target, host, unit, "ActiveState").get("ActiveState") == "active"
+    fired, due = _times(target, host, unit)
     service = _show(target, host, f"{unit.removesuffix('.timer')}.service", "Result,ExecMainExitTimestamp")
     by_hand = _unix(service.get("ExecMainExitTimestamp", ""))
     return Timer(
-        active=when.get("ActiveState") == "active",
-        fired=max(_unix(when.get("LastTriggerUSec", "")), by_hand),
-        due=_unix(when.get("NextElapseUSecRealtime", "")),
+        active=active,
+        fired=max(fired, by_hand),
+        due=due,
         result=service.get("Result", "unknown"),
         now=time.time(),
     )
+
+
+def _times(target: Target, host: str, unit: str) -> tuple[float, float]:
+    """When a timer fired last and when it will next; `show` would write both in words."""
+    done = _run(target, host, ["systemctl", "list-timers", "--all", "--output=json", unit])
+    try:
+        [known] = json.loads(done.stdout or "[]")
+        return (known["last"] or 0) / 1e6, (known["next"] or 0) / 1e6
+    except (ValueError, KeyError) as error:
+        said = done.stderr.strip() or "systemd does not list it"
+        raise Unreachable(f"{unit}: {said}", where=host) from error
 
 
 def _show(target: Target, host: str, unit: str, properties: str) -> dict[str, str]:
