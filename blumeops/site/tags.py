@@ -51,7 +51,7 @@ def place(tag: str, count: int) -> tuple[str, str]:
     """Where a tag that `count` pages have is listed: the page's path, and the anchor in it or nothing."""
     slug = slugify(tag.replace("/", "-").replace(":", "-")) or "tag"
     if slug in ("index", "readme"):  # these files are the page of their folder
-        slug = f"tag-{slug}"
+        slug = f"{slug}-tag"
     return (f"{FOLDER}/{slug}.md", "") if count > 1 else (INDEX, "once")
 
 
