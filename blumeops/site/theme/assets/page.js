@@ -13,6 +13,12 @@
     for (const link of document.querySelectorAll(".md-typeset a[href]")) {
       link.toggleAttribute("data-elsewhere", /^https?:$/.test(link.protocol) && link.host !== location.host);
     }
+    // Opened from a folder there is no server that answers for a folder with its index.
+    if (location.protocol === "file:") {
+      for (const link of document.querySelectorAll("a[href]")) {
+        if (link.protocol === "file:" && link.pathname.endsWith("/")) link.pathname += "index.html";
+      }
+    }
     // Every page has the main navigation inside of another: one name each, so that they can be told apart.
     for (const part of document.querySelectorAll("nav.md-nav[aria-labelledby]")) {
       const label = document.getElementById(part.getAttribute("aria-labelledby"));
