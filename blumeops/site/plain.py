@@ -13,7 +13,7 @@ from html import escape
 
 from blumeops.site import markdown
 
-_CALLOUT = re.compile(r"(?P<quote>[ \t]*(?:>[ \t]?)+)\[!(?P<kind>[\w-]+)\][+-]?[ \t]*(?P<title>.*)$")
+_CALLOUT = re.compile(r"(?P<quote>[ \t]*(?:>[ \t]?)+)\[!(?P<kind>[\w-]+)[^\]\n]*\][+-]?[ \t]*(?P<title>.*)$")
 _BLOCK = re.compile(
     r"(?P<lead>[ \t]*)(?P<marks>!!!|\?\?\?\+?|===[!+]?)[ \t]*(?P<kind>[\w-]*)[^\"\n]*"
     r"(?:\"(?P<title>.*)\")?[ \t]*$"
@@ -28,6 +28,9 @@ _AT_THE_END = re.compile(rf"(?m)(?<=\S)[ \t]+{_ATTRIBUTES}[ \t]*$")
 _MARKED = re.compile(r"==(?=\S)(?P<text>[^=\n]+?)(?<=\S)==")
 _ICON = re.compile(r":(?:material|octicons|fontawesome|simple)-[\w-]+:[ \t]?")
 _ANCHOR = re.compile(r"\]\((?P<path>[^()\s#]*)#(?P<anchor>[^()\s]+)\)")
+_BLOCK_ID = re.compile(
+    r'^(?P<lead>[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?)<span id="(?P<id>\^[^"<>]*)"></span>'
+)
 _LANGUAGE = re.compile(r"(?P<open>[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?[`~]{3,})[ \t]*(?P<info>\S.*)?$")
 
 Anchors = Callable[[str, str], str]
@@ -81,11 +84,13 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             number = end
         elif found := _CALLOUT.match(line):
             yield f"{found['quote']}**{found['title'] or found['kind'].replace('-', ' ').capitalize()}**"
-            yield found["quote"].rstrip()
+            below = lines[number + 1] if number + 1 < len(lines) else ""
+            if below.strip(" \t>"):
+                yield found["quote"].rstrip()
             number += 1
         else:
             if not _DIV.match(line):
-                yield line
+                yield _BLOCK_ID.sub(r'\g<lead><a id="\g<id>"></a>', line)
             number += 1
 
 
