@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from blumeops.errors import BadInput, BlumeOpsError, EngineError, Locked, Problem
-from blumeops.site import markdown, staging
-from blumeops.site.cache import Cache
+from blumeops.site import finished, markdown, staging
+from blumeops.site.cache import Cache, digest
 from blumeops.site.place import Place
 from blumeops.site.serve import serving, watch
 from blumeops.site.swap import fresh_folder
@@ -32,13 +32,14 @@ def check(where: Path | Place) -> staging.Staged:
     return staging.stage(Place.of(where), write=False)
 
 
-def build(where: Path | Place, *, strict: bool = True, clean: bool = False) -> Path:
+def build(where: Path | Place, *, strict: bool = True, clean: bool = False, links: bool = True) -> Path:
     """Build the site of a repository or vault into its site folder and return that folder.
 
     Raises `BadInput` for what is wrong in a page, and `EngineError` when MkDocs fails for another reason.
     The old site stays until the new one is whole, so a server never shows half of one. `clean` renders every
     page, whatever is remembered of it; the result is the same. Without `strict` a problem is logged, and the
-    link stays as it was written.
+    link stays as it was written. `links` reads the finished site and looks for links that lead nowhere, when
+    the site is another one than the last time; a word is logged when lychee, which does it, is not here.
     """
     place = Place.of(where)
     _require_ours(place)
@@ -46,6 +47,8 @@ def build(where: Path | Place, *, strict: bool = True, clean: bool = False) -> P
         staged = staging.stage(place, strict=strict)
         with fresh_folder(place.work) as fresh:
             problems = _render(place, staged, fresh, clean=clean)
+            if links and not problems:
+                problems = _dead_links(place, staged, fresh)
             if problems and strict:
                 raise BadInput(problems)
             for problem in (*staged.problems, *problems):
@@ -62,7 +65,7 @@ def serve(where: Path | Place, port: int, *, notify: Callable[[str], None] = _lo
     A page with a mistake keeps the last good site up; `notify` gets the URL and every error.
     """
     place = Place.of(where)
-    build(place)
+    build(place, links=False)
     stop = threading.Event()
     with serving(place.site, port, root=place.root) as url, suppress(KeyboardInterrupt):
         notify(url)
@@ -72,7 +75,7 @@ def serve(where: Path | Place, port: int, *, notify: Callable[[str], None] = _lo
 def _rebuild(place: Place, notify: Callable[[str], None]) -> None:
     begun = time.monotonic()
     try:
-        build(place)
+        build(place, links=False)
     except BlumeOpsError as error:
         notify(str(error))
     else:
@@ -125,6 +128,27 @@ def _render(place: Place, staged: staging.Staged, fresh: Path, *, clean: bool) -
             ) from error
     _log.info("%d pages rendered, %d as they were", done.rendered, done.remembered)
     return [_problem(complaint, place, staged) for complaint in done.complaints]
+
+
+def _dead_links(place: Place, staged: staging.Staged, fresh: Path) -> list[Problem]:
+    program = finished.lychee()
+    if program is None:
+        _log.warning("links in the finished site were not checked: lychee is not here; %s", finished.INSTALL)
+        return []
+    mark, seen = place.work / "links.checked", _digest_of(fresh, str(program))
+    if mark.is_file() and mark.read_text() == seen:
+        return []
+    problems = finished.dead_links(program, fresh, place, staged)
+    if not problems:
+        mark.write_text(seen)
+    return problems
+
+
+def _digest_of(folder: Path, *besides: str) -> str:
+    """What a site's links and anchors are: its pages, and the names of its other files."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    parts = [f.read_bytes() if f.suffix == ".html" else str(f.relative_to(folder)) for f in files]
+    return digest(*besides, *parts).hex()
 
 
 def _problem(complaint: str, place: Place, staged: staging.Staged) -> Problem:
