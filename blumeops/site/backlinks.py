@@ -20,6 +20,8 @@ from blumeops.site.vault import Page
 MAX_CHARACTERS = 180
 """A longer sentence is cut around its link: a list of backlinks is read at a glance."""
 
+_WINDOW = 2 * MAX_CHARACTERS
+_MARKS = re.compile(r"[!\[`\\<{:*=~_&>]")
 _LINK = re.compile(r"\]\(<?(?P<to>[^()\s#>:]+\.md)(?:#[^()\s>]*)?>?(?: \"[^\"\n]*\")?\)")
 _FENCE = re.compile(
     r"^[ \t>]*(?P<run>`{3,}|~{3,}).*?(?:^[ \t>]*(?P=run)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
@@ -28,15 +30,16 @@ _BLOCK = re.compile(
     r"\n(?=[ \t>]*\n|[ \t>]*(?:[-*+]|\d+[.)])[ \t]|[ \t>]*\||[ \t>]*#{1,6} |[ \t>]*(?:!!!|\?\?\?|===))"
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+(?P<text>.+?)[ \t]*#*$", re.MULTILINE)
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
+_SENTENCE = re.compile(r"[.!?]\s+(?=[^\sa-z])")
 _LEAD = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?(?:\[[ xX]\][ \t]+)?(?:\[![\w-]+\][+-]?)?")
 _MARKUP = re.compile(
+    r"(?=[!\[`\\<{:*=~_])(?:"  # most characters are none of these: look once, not a dozen times
     r"!\[[^\]]*\]\([^)]*\)(?:\{[^}]*\})?"
     r"|\[(?P<text>(?:\\.|[^\[\]\\])*)\]\([^)]*\)(?:\{[^}]*\})?"
     r"|(?P<ticks>`+)(?P<code>.+?)(?P=ticks)"
     r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
     r"|<!--.*?-->|</?[a-zA-Z][^>]*>|\{:?[ ]?[.#][^}]*\}|:(?:material|octicons)-[\w-]+:"
-    r"|\*\*\*?|(?<![\w*])\*(?=\w)|(?<=[\w.!?)])\*(?![\w*])|==|~~|(?<!\w)__?(?=\w)|(?<=\w)__?(?!\w)",
+    r"|\*\*\*?|(?<![\w*])\*(?=\w)|(?<=[\w.!?)])\*(?![\w*])|==|~~|(?<!\w)__?(?=\w)|(?<=\w)__?(?!\w))",
     re.DOTALL,
 )
 
@@ -110,8 +113,19 @@ def _sentence(text: str, link: re.Match[str], starts: list[int], begin: int) -> 
     edges = [0, *(found.end() for found in _SENTENCE.finditer(block)), len(block)]
     which = bisect_right(edges, at) - 1
     start, end = edges[which], edges[min(which + 1, len(edges) - 1)]
-    before = plain(_LEAD.sub("", block[start:at]))
-    return _cut(plain(_LEAD.sub("", block[start:end])).strip(), len(before))
+    opened = max(start, block.rfind("[", start, at))
+    before = plain(
+        _window(_LEAD.sub("", block[start:opened]) if not start else block[start:opened], last=True)
+    )
+    after = plain(_window(block[opened:end], last=False))
+    return _cut(" ".join(f"{before}{after}".split()), len(before.lstrip()))
+
+
+def _window(text: str, *, last: bool) -> str:
+    """A text, or its last or first part when it is much longer than what will be shown."""
+    if len(text) <= _WINDOW:
+        return text
+    return text[text.find(" ", len(text) - _WINDOW) :] if last else text[: text.rfind(" ", 0, _WINDOW)]
 
 
 def _cut(sentence: str, at: int) -> str:
@@ -125,10 +139,12 @@ def _cut(sentence: str, at: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown as the words a reader sees, on one line; quicker than `markdown.plain`, and only for standard
-    links."""
+    """Markdown as the words a reader sees; quicker than `markdown.plain`, and only for standard links."""
+    if not _MARKS.search(text):
+        return text
     said = _MARKUP.sub(_words, text)
-    return html.unescape(re.sub(r"[\s>]*\n[\s>]*|[ \t]+", " ", said))
+    said = re.sub(r"\n[ \t]*>[\s>]*", " ", said) if ">" in said else said
+    return html.unescape(said) if "&" in said else said
 
 
 def _words(found: re.Match[str]) -> str:

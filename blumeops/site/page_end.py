@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 from blumeops import records
 from blumeops.records import RunRecord, RunStatus
@@ -34,7 +35,7 @@ class Relations:
     links: Mapping[str, frozenset[str]]
     back: Mapping[str, tuple[Backlink, ...]]
     near: Mapping[str, tuple[str, ...]]
-    tagged: Mapping[str, list[Page]] = field(default_factory=dict)
+    tagged: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     history: History = NONE
     flat: bool = False
 
@@ -53,7 +54,8 @@ def relations(
     back = backlinks.backlinks(written, {path: links[path] for path in written}, pages)
     origins = {path: [link.origin for link in found] for path, found in back.items()}
     near = related.related(pages, links, origins)
-    tagged = tags.tags(page for page in pages.values() if not page.generated)
+    found = tags.tags(page for page in pages.values() if not page.generated)
+    tagged = {tag.casefold(): tags.place(tag, len(listed)) for tag, listed in found.items()}
     return Relations(pages, links, back, near, tagged, history, flat)
 
 
@@ -94,7 +96,7 @@ def last_run(root: Path, page: Page) -> RunRecord | None:
 
 def _way(relations: Relations, page: Page, to: str, anchor: str = "") -> str:
     address = way(to, built(page.path, flat=relations.flat), flat=relations.flat)
-    return html.escape(f"{address}#{anchor}" if anchor else address)
+    return quote(f"{address}#{anchor}" if anchor else address, safe="/#")
 
 
 def _link(relations: Relations, page: Page, to: str) -> str:
@@ -107,8 +109,7 @@ def _tags(relations: Relations, page: Page) -> str:
 
 
 def _chip(relations: Relations, page: Page, tag: str) -> str:
-    named = next((name for name in relations.tagged if name.casefold() == tag.casefold()), tag)
-    path, anchor = tags.place(named, len(relations.tagged.get(named, ())))
+    path, anchor = relations.tagged.get(tag.casefold(), ("", ""))
     if path not in relations.pages:
         return f'<span class="page-tag">{_text(tag)}</span>'
     return f'<a class="page-tag" href="{_way(relations, page, path, anchor)}">{_text(tag)}</a>'

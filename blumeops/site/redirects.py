@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 
 from blumeops.errors import Problem
 from blumeops.site.markdown import slugify
@@ -95,10 +96,18 @@ def _file(old: str, page: Page, flat: bool) -> tuple[str, str]:
 
 def way(path: str, origin: str, *, flat: bool = False) -> str:
     """The way from a file of the built site (`reference/x/index.html`) to a page, as a browser follows it."""
-    here = posixpath.dirname(origin) or "."
+    here = posixpath.dirname(origin)
     if flat:
-        return posixpath.relpath(path.removesuffix(".md") + ".html", here)
-    return posixpath.relpath(address(path) or ".", here) + "/"
+        return posixpath.relpath(path.removesuffix(".md") + ".html", here or ".")
+    folder, _, name = address(path).rpartition("/")
+    return f"{_between(here, folder)}{name}/" if name else _between(here, "") or "./"
+
+
+@lru_cache(maxsize=4096)
+def _between(here: str, folder: str) -> str:
+    """The way from one folder to another, with a slash at its end; empty when they are the same."""
+    found = posixpath.relpath(folder or ".", here or ".")
+    return "" if found == "." else f"{found}/"
 
 
 def _page(target: str, title: str) -> str:

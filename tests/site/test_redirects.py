@@ -110,7 +110,7 @@ def test_without_directory_addresses_a_redirect_is_a_file() -> None:
     ("https://h/r", "edit/main/", "runbooks/x.md", "https://h/r/edit/main/runbooks/x.md"),
     ("https://h/r/", "edit/master/docs/", "docs/a b.md", "https://h/r/edit/master/docs/a%20b.md"),
     ("https://h/r/", "edit/master/docs/", "runbooks/x.md", "https://h/r/edit/master/runbooks/x.md"),
-    ("https://h/r", "edit/main/", "", None), ("https://h/r", None, "x", None), (None, "edit/main/", "x", None),
+    ("https://h/r", "edit/main/", "", None), ("https://h/r", None, "x", None), (None, "edit/", "x", None),
 ])  # fmt: skip
 def test_the_edit_link_leads_to_the_file_that_a_person_edits(
     repository: str | None, uri: str | None, source: str, leads_to: str | None
