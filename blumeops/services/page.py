@@ -7,6 +7,7 @@ from pathlib import Path
 
 from blumeops.errors import Problem
 from blumeops.services import diagram, map
+from blumeops.services.located import Fact
 from blumeops.services.model import Aspect, Cover, Service, ServiceMap
 from blumeops.site import wikilinks
 
@@ -80,10 +81,10 @@ def _cells(service: Service, origin: str) -> Iterator[str]:
     yield (
         _code(str(service.version))
         if service.version
-        else f"package {_code(str(service.package or 'unknown'))}"
+        else f"package {_words(str(service.package or 'unknown'))}"
     )
     yield _aspect(service.aspect("route"))
-    yield ", ".join(_code(tag) for tag in dict.fromkeys(tag.value for tag in service.tags)) or "unknown"
+    yield ", ".join(_words(tag) for tag in dict.fromkeys(tag.value for tag in service.tags)) or "unknown"
     for name in ("probe", "backup", "dashboard"):
         yield _aspect(service.aspect(name))
 
@@ -131,16 +132,22 @@ def _intended(services: Iterable[Service]) -> str:
 
 
 def _places(services: Iterable[Service]) -> str:
-    """Each fact's place, so that a reader can open the file that says it."""
-    rows = [_line(("service", "fact", "stands in")), _line(["---"] * 3)]
+    """Each fact's place, folded by service, so that a reader can open the file that says it."""
+    blocks = ["## Where it stands"]
     for service in services:
-        facts = [("made by", fact) for fact in service.made_by]
-        facts += [("version", service.version)] if service.version else []
-        facts += [("unit", unit) for unit in service.units]
-        facts += [(a.name, fact) for a in service.aspects if a.cover is Cover.THERE for fact in a.facts]
-        rows += [
-            _line((_words(service.name), f"{kind} {_words(fact.value)}", _code(fact.where)))
-            for kind, fact in dict.fromkeys(facts)
-            if kind != "card"
-        ]
-    return "\n".join(["## Where it stands\n", *rows]) + "\n"
+        rows = [f"    - {kind} {_words(fact.value)}: {_code(fact.where)}" for kind, fact in _facts(service)]
+        blocks += [f'??? abstract "{service.name}"', "\n".join(rows)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _facts(service: Service) -> Iterable[tuple[str, Fact]]:
+    facts = [("made by", fact) for fact in service.made_by]
+    facts += [("image", service.image)] if service.image else []
+    facts += [("version", service.version)] if service.version and not service.image else []
+    facts += [("unit", unit) for unit in service.units]
+    facts += [("host", host) for host in service.hosts] + [("tag", tag) for tag in service.tags]
+    told = {fact for _, fact in facts}
+    for aspect in service.aspects:
+        if aspect.cover is Cover.THERE and aspect.name != "card":
+            facts += [(aspect.name, fact) for fact in aspect.facts if fact not in told]
+    return dict.fromkeys(facts)
