@@ -61,9 +61,9 @@ def test_the_vault_holds_both_docs_and_runbooks_and_hides_the_rest() -> None:
     """The vault is the repository: a page of docs/ may link to a runbook, which stands beside docs/."""
     hidden = setting("app.json")["userIgnoreFilters"]
     tracked = subprocess.run(
-        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    shown = {path for path in tracked.stdout.split() if not path.startswith((*hidden, "."))}
+    shown = {path for path in tracked.stdout.split("\0") if not path.startswith((*hidden, "."))}
     assert {path.split("/")[0] for path in shown if "/" in path} == {"docs", "runbooks"}
     assert not [name for name in hidden if not ignored(name) and not (ROOT / name).is_dir()]
 
