@@ -54,7 +54,7 @@ def playbooks(places: Places) -> tuple[str, ...]:
     found = []
     for path in places.tree.under(".yaml", ".yml"):
         text = places.tree.text(path)
-        looks = "/roles/" not in path and re.search(r"^(?:- |  )hosts:", text, re.MULTILINE)
+        looks = "/roles/" not in f"/{path}" and re.search(r"^(?:- |  )hosts:", text, re.MULTILINE)
         if looks and any(play.said("hosts") for play in _plays(places, path)):
             found.append(path)
     return tuple(found)
@@ -84,7 +84,7 @@ def hosts(places: Places) -> dict[str, Host]:
     """Every host of every inventory, by name, with its groups in order."""
     found: dict[str, Host] = {}
     for path in sorted(places.tree.files):
-        if _INVENTORY.search(path) and "/roles/" not in path and "_vars/" not in path:
+        if _INVENTORY.search(path) and "/roles/" not in f"/{path}" and "_vars/" not in path:
             for name, group, line in _members(places, path):
                 before = found.get(name, Host(name, (), path, line))
                 groups = before.groups if group in before.groups or not group else (*before.groups, group)
@@ -118,7 +118,10 @@ def _of_group(name: str, group: Located) -> Iterator[tuple[str, str, int]]:
 def tags(places: Places) -> frozenset[str]:
     """Every tag of a play, role or task, and the words that Ansible itself knows; none without any."""
     found: set[str] = set()
-    for path in (*playbooks(places), *(p for p in places.tree.under(".yaml", ".yml") if "/roles/" in p)):
+    for path in (
+        *playbooks(places),
+        *(p for p in places.tree.under(".yaml", ".yml") if "/roles/" in f"/{p}"),
+    ):
         text = places.tree.text(path)
         if "tags:" not in text:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -71,7 +72,9 @@ def _of_click(command: click.Command, said: str, used: Command) -> Iterator[Comp
     for word in words:
         option = word.partition("=")[0]
         if word.startswith("-") and word != "--" and option not in known:
-            yield unknown(f"{said}: no such option {option}", option, known, "option")
+            near = difflib.get_close_matches(option, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"see `{said} --help`"
+            yield Complaint(f"{said}: no such option {option}", hint)
             return
     if used.pasted and not isinstance(command, click.Group):
         yield from _misused(command, said, words)

@@ -95,12 +95,13 @@ def _of_facts(facts: Iterable[Fact], live: Live) -> Iterator[_Look]:
 
 def _of_images(census: Census, facts: Iterable[Fact], live: Live) -> Iterator[_Look]:
     """Every image that an Application pins, in the namespace that it deploys to."""
-    said: dict[str, list[str]] = {}
+    said: dict[tuple[str, str], list[str]] = {}
     for fact in facts:
-        said.setdefault(fact.place.partition("#")[0], []).append(f"{fact.page}:{fact.line}")
+        path = fact.place.partition("#")[0]
+        said.setdefault((path, fact.value), []).append(f"{fact.page}:{fact.line}")
     for application in census.applications.values():
         for image in application.images:
-            pages_ = ", ".join(dict.fromkeys(said.get(image.path, ())))
+            pages_ = ", ".join(dict.fromkeys(said.get((image.path, image.tag), ())))
             what = f"{application.name} is {image.name}:{image.tag}" + (f", as in {pages_}" if pages_ else "")
             at = Problem(what, image.path, image.line)
             yield _Look(
