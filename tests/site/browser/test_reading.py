@@ -10,7 +10,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.site.browser.conftest import Opened, Site
+from tests.site.browser.conftest import PATIENCE_MILLISECONDS, Opened, Site
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -46,11 +46,19 @@ def serious(page: Page, rules: list[str] = RULES) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(browser: Browser, own: Site) -> Iterator[Page]:
-    """One profile that goes from page to page; axe may be put into a page in spite of its policy."""
+def profile(browser: Browser) -> Iterator[Page]:
+    """One profile for all pages; axe may be put into a page in spite of its policy."""
     context = browser.new_context(bypass_csp=True, color_scheme="light")
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def reader(profile: Page) -> Iterator[Page]:
+    """The profile's page; which colours it chose is forgotten after each test."""
+    yield profile
+    profile.evaluate("localStorage.clear()")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -66,7 +74,6 @@ def test_everyone_can_read_it(name: str, own: Site, reader: Page) -> None:
     assert serious(reader, RULES_OF_LOOKS) == []
     reader.set_viewport_size({"width": 360, "height": 800})
     assert reader.evaluate("document.documentElement.scrollWidth") <= 360
-    reader.evaluate("localStorage.clear()")
 
 
 def test_everyone_can_search(own: Site, open_page: Open) -> None:
@@ -103,7 +110,7 @@ def test_the_keyboard_alone_is_enough(own: Site, open_page: Open) -> None:
     leads_to = page.locator(".md-search-result__link").first.get_attribute("href") or ""
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(re.escape(leads_to.partition("?")[0].split("/")[-2])))
-    expect(page.locator("article")).to_contain_text("borg")
+    expect(page.locator(".md-content article")).to_contain_text("borg")
 
 
 def test_every_stop_of_the_keyboard_can_be_seen(own: Site, open_page: Open) -> None:

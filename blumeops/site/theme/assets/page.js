@@ -1,15 +1,18 @@
 // Small repairs that a style sheet cannot make: names for screen readers, tables that scroll by keyboard, and
 // everything unfolded on paper. Runs again when Material exchanges the page without loading it.
 (() => {
-  const repair = () => {
-    document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
-    document.querySelector(".md-search__scrollwrap")?.setAttribute("tabindex", "0");
+  const measure = () => {
     for (const table of document.querySelectorAll(".md-typeset__scrollwrap")) {
       const wide = table.scrollWidth > table.clientWidth + 1;
       if (wide) table.setAttribute("tabindex", "0");
       else table.removeAttribute("tabindex");
       table.toggleAttribute("data-wide", wide);
     }
+  };
+  const repair = () => {
+    document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
+    document.querySelector(".md-search__scrollwrap")?.setAttribute("tabindex", "0");
+    measure();
     for (const link of document.querySelectorAll(".md-typeset a[href]")) {
       link.toggleAttribute("data-elsewhere", /^https?:$/.test(link.protocol) && link.host !== location.host);
     }
@@ -28,6 +31,9 @@
   };
   if (window.document$) window.document$.subscribe(() => requestAnimationFrame(repair));
   else repair();
+
+  addEventListener("resize", () => requestAnimationFrame(measure));
+  document.fonts?.ready.then(measure); // another typeface, another width
 
   let unfolded = [];
   addEventListener("beforeprint", () => {
