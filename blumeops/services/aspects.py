@@ -170,7 +170,12 @@ def _words(aspect: Aspect) -> str:
 
 
 def strays(land: Landscape, owners: Mapping[int, str]) -> Iterator[Problem]:
-    """What points at something that is not there: routes to nothing, probes of a service that is gone."""
+    """What points at something that is not there: routes to nothing, probes of a service that is gone.
+
+    Where no page is declared a card, much may run that stands nowhere: nothing is called a stray then.
+    """
+    if not any(card.declared for card in land.cards):
+        return
     for route in land.routes:
         found = landscape.listener(land, route.upstream, near=route) if route.upstream else None
         if found and found.made_by is None and found.known:

@@ -15,6 +15,8 @@ from blumeops.services.model import Role
 _JINJA = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PACKAGE_MODULES = ("apt", "package", "dnf", "apk", "pacman", "homebrew")
 _UNIT_MODULES = ("systemd_service", "systemd", "service")
+_CONTAINER_MODULES = ("docker_container", "podman_container")
+_LAUNCHD = re.compile(r"/Launch(?:Agents|Daemons)/(?P<name>[^/]+\.plist)$")
 _WRITES = ("copy", "template", "file")
 _PORT = re.compile(r"(?:^|_)(?:port|listen|listen_address|bind)$")
 _VERSION = re.compile(r"(?:^|_)version$")
@@ -156,11 +158,11 @@ def _role(name: str, tasks: list[Document], known: Hosts, plays: list[tuple[str,
         fact=Fact(name, first.path, 1),
         hosts=tuple(hosts.values()),
         packages=tuple(Fact(p.value.partition("=")[0], p.path, p.line) for p in packages),
-        units=tuple(_units(tasks, known)),
+        units=(*_units(tasks, known), *_launched(tasks, known)),
         ports=tuple(_role_ports(own, root / Path(first.path).parents[1], root)),
         kept=tuple(_kept(tasks)),
         version=next(iter([*pinned, *versions]), None),
-        image=next((v.fact for v in own if v.name.endswith("_image") and v.fact.value), None),
+        image=next(_container(tasks, known), None),
     )
 
 
@@ -210,6 +212,19 @@ def _units(tasks: list[Document], known: Hosts) -> Iterator[Fact]:
             for name in _spelt(arguments.get("name"), one.get(n, "loop"), known):
                 unit = name if re.search(r"\.(service|timer|socket|path|mount)$", name) else f"{name}.service"
                 yield Fact(unit, one.path, one.line(n, key, "name"))
+
+
+def _launched(tasks: list[Document], known: Hosts) -> Iterator[Fact]:
+    """The jobs of launchd, by the file that a role writes for each: a Mac has no systemd."""
+    for one, n, key, arguments in _modules(tasks, _WRITES):
+        if found := _LAUNCHD.search(known.resolve(str(arguments.get("dest", "")))):
+            yield Fact(found["name"], one.path, one.line(n, key, "dest"))
+
+
+def _container(tasks: list[Document], known: Hosts) -> Iterator[Fact]:
+    for one, n, key, arguments in _modules(tasks, _CONTAINER_MODULES):
+        if image := arguments.get("image"):
+            yield Fact(known.resolve(str(image)), one.path, one.line(n, key, "image"))
 
 
 def _runs(arguments: dict) -> bool:

@@ -78,11 +78,7 @@ def _cells(service: Service, origin: str) -> Iterator[str]:
     where = ", ".join(host.value for host in service.hosts)
     cluster = "cluster" if service.application else ""
     yield _words(f"{cluster} on {where}" if cluster and where else cluster or where or "unknown")
-    yield (
-        _code(str(service.version))
-        if service.version
-        else f"package {_words(str(service.package or 'unknown'))}"
-    )
+    yield (_code(str(service.version)) if service.version else ("package" if service.package else "unknown"))
     yield _aspect(service.aspect("route"))
     yield ", ".join(_words(tag) for tag in dict.fromkeys(tag.value for tag in service.tags)) or "unknown"
     for name in ("probe", "backup", "dashboard"):
@@ -99,7 +95,8 @@ def _name(service: Service, origin: str) -> str:
 def _aspect(aspect: Aspect) -> str:
     match aspect.cover:
         case Cover.THERE:
-            return ", ".join(_words(word) for word in dict.fromkeys(str(fact) for fact in aspect.facts))
+            words = list(dict.fromkeys(str(fact) for fact in aspect.facts))
+            return _words(words[0]) + (f" and {len(words) - 1} more" if len(words) > 1 else "")
         case Cover.HOLE:
             return "**missing**"
         case Cover.INTENDED:
@@ -143,6 +140,7 @@ def _places(services: Iterable[Service]) -> str:
 def _facts(service: Service) -> Iterable[tuple[str, Fact]]:
     facts = [("made by", fact) for fact in service.made_by]
     facts += [("image", service.image)] if service.image else []
+    facts += [("package", service.package)] if service.package else []
     facts += [("version", service.version)] if service.version and not service.image else []
     facts += [("unit", unit) for unit in service.units]
     facts += [("host", host) for host in service.hosts] + [("tag", tag) for tag in service.tags]

@@ -191,10 +191,18 @@ def test_a_source_outside_of_the_repository_is_not_read_D1(copy: Copy) -> None:
 
 def test_a_foreign_homelab_is_read_without_any_annotation(foreign: Copy) -> None:
     found = map.read(foreign.root)
-    assert [service.name for service in found.services] == ["caddy", "cert-manager", "jellyfin", "teslamate"]
+    assert [service.name for service in found.services] == [
+        "caddy",
+        "cert-manager",
+        "jellyfin",
+        "photos",
+        "teslamate",
+    ]
     assert str(found["teslamate"].version) == "1.32.0"
     assert str(found["cert-manager"].version) == "v1.16.2"
     assert str(found["jellyfin"].version) == "10.10.3"
+    assert [unit.value for unit in found["jellyfin"].units] == ["org.example.jellyfin.plist"]
+    assert str(found["photos"].version) == "4.2.0"
     assert [route.host for route in found["jellyfin"].routes] == ["jellyfin.lab.example"]
     assert [route.host for route in found["teslamate"].routes] == ["tesla.lab.example"]
     assert found["jellyfin"].card is not None and not found["jellyfin"].card.declared
