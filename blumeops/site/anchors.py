@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 from blumeops.site import prose, suggest
 from blumeops.site.headings import Heading, plain
@@ -10,6 +14,7 @@ from blumeops.site.syntax import Piece
 from blumeops.site.vault import FOLDS, Page, Unresolved, loose
 
 _ITEM = re.compile(r"(?P<indent>[ \t>]*)(?:[-*+]|\d+[.)])[ \t]+")
+_BLOCK_END = re.compile(r"(?:^|[ \t])\^[A-Za-z0-9-]+[ \t]*$")
 _HEADING = re.compile(r"[ \t>]*#{1,6}[ \t]")
 
 
@@ -74,7 +79,7 @@ def section(one: Heading, page: Page) -> tuple[int, int]:
     """Where the text of a heading and of those below it begins and ends, as indices into the page's text."""
     after = (other for other in page.headings if other.line > one.line and other.level <= one.level)
     end = next(after, None)
-    starts = _line_starts(page.text)
+    starts = by_lines(page.text).starts
     return starts[one.line - 1], starts[end.line - 1] if end else len(page.text)
 
 
@@ -84,42 +89,52 @@ def is_alone(piece: Piece, page: Page) -> bool:
     return not page.text[line : piece.start].strip(" \t>")
 
 
-def block_span(piece: Piece, page: Page) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A text by lines: each line, where each begins, and for the last line of a fence its first."""
+
+    lines: tuple[str, ...]
+    starts: tuple[int, ...]
+    fences: Mapping[int, int]
+
+
+def by_lines(text: str) -> Lines:
+    """The lines of a text, for those who ask for more than one of its blocks."""
+    lines = tuple(text.split("\n"))
+    starts = (0, *accumulate(len(line) + 1 for line in lines))
+    return Lines(lines, starts, {one.last: one.first for one in prose.fences(text) if one.last is not None})
+
+
+def block_span(piece: Piece, page: Page, read: Lines | None = None) -> tuple[int, int]:
     """Where a block begins and ends, as whole lines: a paragraph, list item, list, table, quote or fence."""
-    lines = page.text.split("\n")
-    number = page.text.count("\n", 0, piece.end)
+    read = read or by_lines(page.text)
+    lines = read.lines
+    number = bisect_right(read.starts, piece.end - 1) - 1
     alone = is_alone(piece, page)
     last = number
     while alone and last > 0 and not lines[last - 1].strip(" \t>"):
         last -= 1
     last = max(last - 1, 0) if alone else last
-    first = next((fence.first for fence in prose.fences(page.text) if fence.last == last), -1)
+    first = read.fences.get(last, -1)
     if first < 0:
         first = last
         while first > 0 and not _ends(lines, first, item=not alone):
             first -= 1
     while not alone and last + 1 < len(lines) and _is_below(lines, first, last + 1):
         last += 1
-    starts = _line_starts(page.text)
-    return starts[first], min(starts[last + 1], len(page.text))
+    return read.starts[first], min(read.starts[last + 1], len(page.text))
 
 
-def _ends(lines: list[str], number: int, *, item: bool) -> bool:
+def _ends(lines: Sequence[str], number: int, *, item: bool) -> bool:
     """Whether a block begins at this line; a list item is a block of its own when `item` is true."""
     if _HEADING.match(lines[number]) or (item and _ITEM.match(lines[number])):
         return True
-    return not lines[number - 1].strip(" \t>") or bool(_HEADING.match(lines[number - 1]))
+    above = lines[number - 1]
+    return not above.strip(" \t>") or bool(_HEADING.match(above) or _BLOCK_END.search(above))
 
 
-def _is_below(lines: list[str], first: int, number: int) -> bool:
+def _is_below(lines: Sequence[str], first: int, number: int) -> bool:
     """Whether a line belongs to the list item that begins at `first`: it is deeper than its mark."""
     item = _ITEM.match(lines[first])
     line = lines[number]
     return bool(item) and bool(line.strip()) and len(line) - len(line.lstrip()) > len(item["indent"])
-
-
-def _line_starts(text: str) -> list[int]:
-    starts = [0]
-    for line in text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    return starts

@@ -103,17 +103,19 @@ def _tag_address(name: str, base: str, vault: Vault) -> str:
 
 def block_ids(page: Page) -> Iterator[Edit]:
     """Each `^id` as an anchor of that name where its block begins."""
+    read = anchors.by_lines(page.text) if page.scan.blocks else None
     for piece in page.scan.blocks:
-        index, made = _anchor(piece, page)
+        index, made = _anchor(piece, page, read)
         yield Edit(piece.start, piece.end, made if index is None else "")
         if index is not None:
             yield Edit(index, index, made)
 
 
-def _anchor(piece: Piece, page: Page) -> tuple[int | None, str]:
+def _anchor(piece: Piece, page: Page, read: anchors.Lines | None) -> tuple[int | None, str]:
     """Where the anchor of a block is put, None for the place of its id, and what is put there."""
-    start, _ = anchors.block_span(piece, page)
-    line = page.text[start:].partition("\n")[0]
+    start, _ = anchors.block_span(piece, page, read)
+    end = page.text.find("\n", start)
+    line = page.text[start : end if end >= 0 else len(page.text)]
     span = f'<span id="^{piece.name}"></span>'
     if not _NO_PARAGRAPH.match(line):
         lead = _LIST_LEAD.match(line)

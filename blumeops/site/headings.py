@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from blumeops.site import prose
 from blumeops.site.prose import Hidden, Kind
 
+LONGEST = 2_000
+"""So many characters of a text are searched for emphasis, which takes time by the square of their number."""
 _BLOCK_KINDS = frozenset({Kind.RAW, Kind.COMMENT, Kind.REMOVED})
 _ATX = re.compile(r"(?P<marks>#{1,6})(?P<text>(?:\\[^\n]|[^\\\n])*?)#*[ \t]*$", re.MULTILINE)
 _LEAD = re.compile(r"(?:    |\t|>[ ]?|[-*+][ ]{1,3}|\d+\.[ ]{1,2})*")
@@ -72,12 +74,13 @@ def read(text: str, blocks: str, hidden: list[Hidden]) -> tuple[Heading, ...]:
     split = [_attributes(text[start:end].strip()) for start, end, _ in found]
     used = _explicit(seen) | {explicit for _, explicit in split if explicit}
     made: list[Heading] = []
+    counted: dict[str, int] = {}
     line, position = 1, 0
     for (start, _, level), (words, explicit) in zip(found, split, strict=True):
         line += text.count("\n", position, start)
         position = start
         said = plain(words)
-        slug = explicit or _unique(slugify(said), used)
+        slug = explicit or _unique(slugify(said), used, counted)
         used.add(slug)
         made.append(Heading(level, said, slug, line))
     return tuple(made)
@@ -133,13 +136,18 @@ def _attributes(words: str) -> tuple[str, str]:
     return words[: found.start()].rstrip("#").rstrip(), (said["id"] or said["said"]) if said else ""
 
 
-def _unique(slug: str, used: set[str]) -> str:
+def _unique(slug: str, used: set[str], counted: dict[str, int]) -> str:
+    """A slug that is not used: numbered after those before it, as `markdown.extensions.toc.unique` does."""
     if slug and slug not in used:
         return slug
     base, _, count = slug.rpartition("_")
     base, number = (base, int(count)) if count.isdecimal() and "_" in slug else (slug, 0)
+    known = counted.get(base, 0)
+    follows, number = number <= known, max(number, known)
     while f"{base}_{(number := number + 1)}" in used:
         pass
+    if follows:
+        counted[base] = number  # all numbers up to this one are used, so nobody has to try them again
     return f"{base}_{number}"
 
 
@@ -147,6 +155,8 @@ def plain(text: str) -> str:
     """Inline Markdown as the reader sees it: no emphasis marks, no code ticks, a link as its text."""
     if not _MARKUP.search(text):
         return _SPACES.sub(" ", text).strip()
+    if len(text) > LONGEST:
+        return f"{plain(text[:LONGEST])} {text[LONGEST:]}"
     kept: list[str] = []
 
     def keep(said: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from blumeops.site import linking, prose
+from blumeops.site import anchors, linking, prose
 from blumeops.site.edits import Edit
 from blumeops.site.prose import Kind
 from blumeops.site.vault import Page
@@ -80,9 +80,7 @@ def title_length(page: Page, start: int, title: str) -> int:
 
 def headings(page: Page, span: tuple[int, int], level: int) -> Iterator[Edit]:
     """The headings of a piece as lines in bold with the role of a heading, the topmost at `level`."""
-    starts = [0]
-    for line in page.text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
+    starts = anchors.by_lines(page.text).starts
     inside = [one for one in page.headings if span[0] <= starts[one.line - 1] < span[1]]
     top = min((one.level for one in inside), default=1)
     for one in inside:

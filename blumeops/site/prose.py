@@ -169,21 +169,30 @@ def _blanked(text: str) -> str:
 def hidden(blocks: str) -> list[Hidden]:
     """What is no prose in a text that went through `mask_blocks`, in order and without overlaps."""
     found: list[Hidden] = []
+    absent: set[str] = set()
     position = 0
     while mark := _MARKS.search(blocks, position):
         start = mark.start()
-        kind, position = _READERS[blocks[start]](blocks, start)
+        kind, position = _READERS[blocks[start]](blocks, start, absent)
         if kind:
             found.append(Hidden(kind, start, position))
     return found
 
 
-def _read_escape(text: str, start: int) -> tuple[Kind | None, int]:
+def _find(text: str, mark: str, start: int, absent: set[str]) -> int:
+    """Where a closing mark is, or -1. One that is not there is looked for once, not for each opening."""
+    found = -1 if mark in absent else text.find(mark, start)
+    if found < 0:
+        absent.add(mark)
+    return found
+
+
+def _read_escape(text: str, start: int, _absent: set[str]) -> tuple[Kind | None, int]:
     escaped = text[start + 1 : start + 2]
     return (Kind.ESCAPE, start + 2) if escaped and escaped in "\\`[#$%<^" else (None, start + 1)
 
 
-def _read_ticks(text: str, start: int) -> tuple[Kind | None, int]:
+def _read_ticks(text: str, start: int, _absent: set[str]) -> tuple[Kind | None, int]:
     """A code span ends at a run of as many backticks, and never beyond its paragraph."""
     opened = _RUN_OR_BLANK.match(text, start)
     after = opened.end() if opened else start + 1
@@ -195,19 +204,19 @@ def _read_ticks(text: str, start: int) -> tuple[Kind | None, int]:
     return None, after
 
 
-def _read_angle(text: str, start: int) -> tuple[Kind | None, int]:
+def _read_angle(text: str, start: int, absent: set[str]) -> tuple[Kind | None, int]:
     if text.startswith("<!--", start):
-        end = text.find("-->", start + 4)
+        end = _find(text, "-->", start + 4, absent)
         return (Kind.COMMENT, end + 3) if end >= 0 else (None, start + 4)
     if raw := _RAW.match(text, start):
-        closed = text.find(f"</{raw['tag']}", raw.end())
+        closed = _find(text, f"</{raw['tag']}", raw.end(), absent)
         if closed >= 0:
             return Kind.RAW, (text.find(">", closed) + 1) or len(text)
     tag = _TAG.match(text, start)
     return (Kind.TAG, tag.end()) if tag else (None, start + 1)
 
 
-def _read_dollar(text: str, start: int) -> tuple[Kind | None, int]:
+def _read_dollar(text: str, start: int, _absent: set[str]) -> tuple[Kind | None, int]:
     """Maths as Obsidian and pandoc read it: `$x$` has no space inside its marks, so `$5` is a price."""
     found = _DISPLAY.match(text, start)
     if not found and not text[start - 1 : start].isalnum():
@@ -215,7 +224,7 @@ def _read_dollar(text: str, start: int) -> tuple[Kind | None, int]:
     return (Kind.MATHS, found.end()) if found else (None, start + 1)
 
 
-def _read_percent(text: str, start: int) -> tuple[Kind | None, int]:
+def _read_percent(text: str, start: int, _absent: set[str]) -> tuple[Kind | None, int]:
     """`%%…%%` in a paragraph; when it begins a line, up to the next `%%` wherever that is."""
     if not text.startswith("%%", start):
         return None, start + 1
@@ -233,7 +242,7 @@ def _paragraph_end(text: str, start: int) -> int:
     return found.start() if found else len(text)
 
 
-_READERS: dict[str, Callable[[str, int], tuple[Kind | None, int]]] = {
+_READERS: dict[str, Callable[[str, int, set[str]], tuple[Kind | None, int]]] = {
     "\\": _read_escape,
     "`": _read_ticks,
     "<": _read_angle,

@@ -14,11 +14,13 @@ from blumeops.site.headings import shown
 from blumeops.site.prose import LEAD, Hidden, Kind
 
 _WIKILINK = re.compile(r"\[\[(?P<address>[^\[\]|\n]*)(?:\|(?P<label>(?:(?!\[\[|\]\](?!\]))[^\n])*))?\]\]")
-_STANDARD = re.compile(r"!?\[[^\[\]]*\]\(<?(?P<target>[^)\s>#:]+)(?:#[^)\s>]*)?>?[^()]*\)")
+_STANDARD = re.compile(r"\]\(<?(?P<target>[^()\[\]\s<>#:]+)(?:#[^()\[\]\s<>]*)?>?[^()\[\]]*\)")
 _TAG = re.compile(r"#(?<!\S#)(?P<name>(?=[\w/-]*[^\W\d])[\w-]+(?:/[\w-]+)*)(?![\w/#-])")
 _HASH = re.compile(r"#(?<!##)(?=[^\s#])")
 _LEAD = re.compile(LEAD)
 _BLOCK_ID = re.compile(r"(?:^|(?<=[ \t>]))(?P<mark>\^)(?P<id>[A-Za-z0-9-]+)[ \t]*$", re.MULTILINE)
+MAX_LEAD = 200
+"""Nobody indents deeper than so many characters."""
 _BRACKETS = re.compile(r"!?\[[^\]\n]*\](?:\([^)\n]*\)|\[[^\]\n]*\]|:[ \t]*\S+)?|\{[^}\n]*\}")
 
 
@@ -112,27 +114,31 @@ def _wikilinks(text: str, seen: str) -> list[Wikilink]:
 
 def _tags(seen: str) -> tuple[tuple[Piece, ...], tuple[int, ...]]:
     """The tags, and every other `#` at the start of a line that Python-Markdown would take for a heading."""
-    found = [
-        Piece(hit["name"], *hit.span()) for hit in _TAG.finditer(seen) if not _is_inside(seen, hit.start())
-    ]
+    found: list[Piece] = []
+    inside: list[tuple[int, int]] = []
+    line = -1
+    for hit in _TAG.finditer(seen):
+        first = seen.rfind("\n", 0, hit.start()) + 1
+        if first != line:
+            line, inside = first, _brackets(seen, first)
+        while inside and inside[0][1] <= hit.start():
+            inside.pop(0)
+        if not inside or hit.start() < inside[0][0]:
+            found.append(Piece(hit["name"], *hit.span()))
     starts = {piece.start for piece in found}
     hashes = (hit.start() for hit in _HASH.finditer(seen) if hit.start() not in starts)
     return tuple(found), tuple(index for index in hashes if _begins_line(seen, index))
 
 
+def _brackets(seen: str, first: int) -> list[tuple[int, int]]:
+    """Where a line has links with their addresses, and attribute lists: no tag stands in them."""
+    last = seen.find("\n", first)
+    return [hit.span() for hit in _BRACKETS.finditer(seen, first, last if last >= 0 else len(seen))]
+
+
 def _begins_line(seen: str, index: int) -> bool:
-    return bool(_LEAD.fullmatch(seen, seen.rfind("\n", 0, index) + 1, index))
-
-
-def _is_inside(seen: str, index: int) -> bool:
-    """Whether a place is inside of a link, of its address, or of an attribute list."""
     first = seen.rfind("\n", 0, index) + 1
-    before = seen[first:index]
-    if "[" not in before and "{" not in before:
-        return False
-    last = seen.find("\n", index)
-    line = seen[first : last if last >= 0 else len(seen)]
-    return any(hit.start() <= index - first < hit.end() for hit in _BRACKETS.finditer(line))
+    return index - first <= MAX_LEAD and bool(_LEAD.fullmatch(seen, first, index))
 
 
 def _block_ids(text: str, seen: str) -> tuple[Piece, ...]:
