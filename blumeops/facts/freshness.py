@@ -32,11 +32,15 @@ MAX_NAMED = 5
 
 
 class State(StrEnum):
-    """What is known of a page: whether what it describes has changed since it was reviewed."""
+    """What is known of a page: whether what it describes has changed since it was reviewed.
+
+    `NOTHING`: it was reviewed, and names nothing of the repository, so no change can make it stale.
+    """
 
     FRESH = "fresh"
     STALE = "stale"
     NEVER = "never reviewed"
+    NOTHING = "reviewed, and about no file"
     UNKNOWN = "unknown"
 
 
@@ -141,7 +145,7 @@ def read(
     known = log(root) if any(reviewed.values()) else Log()
     counted = _counted(links or {})
     found = [_of(one, reviewed[one.path], known, root, counted.get(one.path, 0)) for one in written]
-    order = [State.STALE, State.UNKNOWN, State.NEVER, State.FRESH]
+    order = [State.STALE, State.UNKNOWN, State.NEVER, State.NOTHING, State.FRESH]
     return sorted(found, key=lambda one: (order.index(one.state), -one.links, one.source))
 
 
@@ -165,8 +169,8 @@ def _of(one: Page, reviewed: str, known: Log, root: Path, links: int) -> Freshne
         later, why = _later(one.source, reviewed, known)
         changed = _changed(told, later, one.source)
         state = State.UNKNOWN if why else State.STALE if changed else State.FRESH
-        if not why and not told:
-            state, why = State.UNKNOWN, "it does not say what it describes"
+        if not told:
+            state, why = State.NOTHING, ""
     return Freshness(one.path, one.source, one.title, state, reviewed, told, changed, links, why)
 
 
@@ -230,6 +234,8 @@ def _note(one: Freshness) -> str:
             return (
                 f"*Reviewed: {_inert(one.reviewed)}. Whether it still holds is unknown: {_inert(one.why)}.*"
             )
+        case State.NOTHING:
+            return f"*Reviewed: {_inert(one.reviewed)}.*"
         case _:
             return f"*Reviewed: {one.reviewed}. What it describes has not changed since.*"
 

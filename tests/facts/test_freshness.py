@@ -126,7 +126,7 @@ def test_the_file_of_a_bound_value_counts(repo: Repo) -> None:
 def test_a_path_in_a_block_of_code_does_not_count(repo: Repo) -> None:
     repo.commit("docs/caddy.md", page("2026-02-01", body=f"```\n`{ROLE}`\n```"), day="2026-02-01")
     found = repo.only()
-    assert found.describes == () and found.state is State.UNKNOWN
+    assert found.describes == () and found.state is State.NOTHING
 
 
 def test_a_described_file_that_was_deleted_makes_its_page_stale(repo: Repo) -> None:
