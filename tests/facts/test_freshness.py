@@ -165,7 +165,7 @@ def test_a_review_that_cannot_be_placed_is_unknown(repo: Repo, reviewed: str, wh
 def test_without_git_it_is_unknown_and_never_fresh(tmp_path: Path) -> None:
     file = tmp_path / "docs" / "caddy.md"
     file.parent.mkdir()
-    file.write_text(page("2026-02-01"))
+    file.write_text(page("2026-02-01", f"describes: [{ROLE}]\n"))
     [found] = freshness.read(tmp_path, [vault.page("caddy.md", "docs/caddy.md", file.read_text())])
     assert (found.state, found.why) == (State.UNKNOWN, "this is no Git repository")
 
