@@ -78,6 +78,13 @@ class BlumeOpsPlugin(BasePlugin):
         """The same for pages without a text, such as 404.html."""
         return csp.add(output) if template_name.endswith(".html") else output
 
+    @event_priority(-100)
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Write the search's index as a script too: a page that is opened as a file may not fetch."""
+        index = Path(config.site_dir, "search", "search_index.json")
+        if index.is_file():
+            index.with_suffix(".js").write_text(f"var __index = {index.read_text('utf-8')}\n", "utf-8")
+
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
         """Watch what people edit; the staged folder itself changes with every build and is not watched."""
         root = self.place.root
