@@ -144,6 +144,10 @@ def _plain(node: yaml.Node, way: tuple[Step, ...], lines: dict, first: int, show
     if isinstance(node, yaml.MappingNode):
         made = {}
         for key, value in node.value:
+            if str(key.value) in made:
+                once = lines[*way, str(key.value)]
+                what = f"duplicate key {key.value!r} (first in line {once})"
+                raise BadInput([Problem(what, shown, key.start_mark.line + first)])
             lines[*way, str(key.value)] = key.start_mark.line + first
             made[str(key.value)] = _plain(value, (*way, str(key.value)), lines, first, shown)
         return made

@@ -159,10 +159,11 @@ def test_a_dashboard_belongs_to_the_service_of_its_tag(copy: Copy) -> None:
             f"{chr(99 + n)}: &{chr(99 + n)} [{', '.join([f'*{chr(98 + n)}'] * 12)}]\n" for n in range(8)
         ) + "kind: Application\n"),
         ("homelab/argocd/apps/deep.yaml", "kind: Application\na: " + "[" * 5000),
+        ("homelab/argocd/apps/twice.yaml", "kind: Application\nspec: {}\nspec: {}\n"),
         ("homelab/argocd/apps/half.yaml", "kind: Application\nmetadata: {name: x\n"),
         ("homelab/ansible/inventory/broken.yaml", "all:\n  hosts: [\n"),
     ],
-    ids=["a bomb", "deep nesting", "half a file", "an inventory"],
+    ids=["a bomb", "deep nesting", "a key given twice", "half a file", "an inventory"],
 )  # fmt: skip
 def test_yaml_that_cannot_be_read_is_a_problem_with_its_file_and_no_crash_D5(
     copy: Copy, path: str, text: str
