@@ -18,12 +18,13 @@ _UNTAGGED = {"kustomized", "placeholder", "overridden", "set-by-kustomize"}
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that something runs, and where its tag stands."""
+    """An image that something runs, or a Helm chart, and where its tag or version stands."""
 
     name: str
     tag: str
     path: str
     line: int
+    is_chart: bool = False
 
     @property
     def short(self) -> str:
@@ -52,12 +53,12 @@ class Application:
     @cached_property
     def charts(self) -> tuple[Image, ...]:
         """The Helm charts that it deploys, each with the version that is pinned."""
-        found = []
-        for source in self.sources:
-            if chart := source.said("chart"):
-                version = source.get("targetRevision")
-                found.append(Image(chart, version.text or "", self.path, version.line) if version else None)
-        return tuple(one for one in found if one)
+        found = ((one.said("chart"), one.get("targetRevision")) for one in self.sources)
+        return tuple(
+            Image(chart, version.text or "", self.path, version.line, is_chart=True)
+            for chart, version in found
+            if chart and version
+        )
 
     @cached_property
     def images(self) -> tuple[Image, ...]:
@@ -179,7 +180,7 @@ def _changed(item: Located, path: str) -> Image | None:
 def _charts(one: Located, path: str) -> Iterator[Image]:
     for chart in one.all("helmCharts"):
         if version := chart.get("version"):
-            yield Image(chart.said("name"), version.text or "", path, version.line)
+            yield Image(chart.said("name"), version.text or "", path, version.line, is_chart=True)
 
 
 def _of_file(places: Places, path: str) -> Iterator[Image]:

@@ -35,7 +35,7 @@ _MAKES = re.compile(
 )
 _PAGE = re.compile(
     r"(?:^|/)(?:change-?log(?:\.d)?|changes|history|archived?|retired|completed|done|decisions?|adrs?|rfcs?"
-    r"|proposals?|post-?mortems?|incidents?|release-notes|releases|news|journal|diary|plans?|worklog|logs?)(?:/|\.md$|[-_.])",
+    r"|proposals?|post-?mortems?|incidents?|release-notes|releases|news|journal|diary|plans?|worklog)(?:/|\.md$|[-_.])",
     re.IGNORECASE,
 )
 _DATED = re.compile(r"(?:^|/)(?:19|20)\d\d[-_]?(?:[01]\d)?[^/]*\.md$")

@@ -26,6 +26,8 @@ NEARLY_ALL = 0.75
 """With this part of a kind in it, a table is its list beyond doubt."""
 
 _NAME = re.compile(r"[a-z0-9][\w.:-]*", re.IGNORECASE)
+_NO_NAMES = {"all", "total", "none", "default", "others"}
+_TARGET = re.compile(r"\[\[([^\[\]|#\\]+)|\]\(([^)#\s]+?)(?:\.md)?\)")
 _SPLIT = re.compile(r"\s*(?:,|/|\band\b|·|•|<br\s*/?>)\s*")
 
 
@@ -62,7 +64,7 @@ def check(page: Page, known: Iterable[Kind]) -> Iterator[Finding]:
             for t, rows in named
             if _is_of(rows, kind) and claimed.get(t.line, kind.word) == kind.word
         ]
-        listed = {name for _, rows in mine for _, found in rows for name in found}
+        listed = {name for table, _ in mine for row in table.rows for name in _mentions(row)}
         part = len(listed & kind.names) / len(kind.names)
         if not mine or part < MOST:
             continue
@@ -75,8 +77,26 @@ def check(page: Page, known: Iterable[Kind]) -> Iterator[Finding]:
 def names(row: Row) -> tuple[str, ...]:
     """The names in the first cell of a row, folded; none when it holds a sentence."""
     cell = re.sub(r"\s*\([^)]*\)", "", said(row.cells[0])) if row.cells else ""
+    cell = re.sub(r"^(?:mise run|make|just) ", "", cell)
     found = [word.casefold() for word in _SPLIT.split(cell) if word]
-    return tuple(found) if found and all(_NAME.fullmatch(word) for word in found) else ()
+    if found and all(_NAME.fullmatch(word) for word in found):
+        return tuple(found)
+    # "Home Assistant" is how people write home-assistant; a longer text is no name.
+    title = "-".join(cell.casefold().split())
+    return (title,) if cell.count(" ") == 1 and cell.istitle() and _NAME.fullmatch(title) else ()
+
+
+def _mentions(row: Row) -> Iterator[str]:
+    """Every name that a row could be of: those in its first cell, also as links, and other whole cells."""
+    yield from names(row)
+    if row.cells:
+        yield from (
+            target.rpartition("/")[2].casefold()
+            for found in _TARGET.findall(row.cells[0])
+            for target in found
+            if target
+        )
+    yield from (said(cell).casefold() for cell in row.cells[1:])
 
 
 def _is_of(rows: list[tuple[Row, tuple[str, ...]]], kind: Kind) -> bool:
@@ -103,7 +123,7 @@ def _dead(
     for _, rows in tables:
         for row, found in rows:
             for name in found:
-                if name in kind.names or name in ("all", "total", "none", "default"):
+                if name in kind.names or name in _NO_NAMES or set(_mentions(row)) & kind.names:
                     continue
                 near = difflib.get_close_matches(name, kind.names, 1)
                 hint = f"did you mean {near[0]}?" if near else "take the row away"

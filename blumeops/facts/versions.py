@@ -110,6 +110,10 @@ def _of_card(page: Page, pins: Known) -> Iterator[Finding]:
     pinned = subject(page, pins)
     if not pinned:
         return
+    for key in ("version", "image", "image_tag", "chart_version"):
+        if value := page.front.text(key):
+            index = max(page.text.find(f"\n{key}:") + 1, 0)
+            yield from _compare(page, index, key, value, pinned)
     for table in page.tables:
         for row in table.rows:
             if len(table.head) == 2 and len(row.cells) > 1 and _LABEL.fullmatch(row.key):
@@ -121,9 +125,7 @@ def _of_card(page: Page, pins: Known) -> Iterator[Finding]:
 
 def _compare(page: Page, index: int, label: str, value: str, pinned: Iterable[Image]) -> Iterator[Finding]:
     pinned = [one for one in pinned if _VERSION.search(one.tag)]
-    charts = [
-        one for one in pinned if "/" not in one.name and one.path.find("/roles/") < 0 and _is_chart(one)
-    ]
+    charts = [one for one in pinned if one.is_chart]
     if "chart" in label.casefold():
         pinned = charts or pinned
     words = said(value)
@@ -137,10 +139,6 @@ def _compare(page: Page, index: int, label: str, value: str, pinned: Iterable[Im
     # Of a chart alone the version of the program in it is not known.
     sure = "chart" in label.casefold() or any(one not in charts for one in pinned)
     yield _finding(page, index, stated[0], pinned, sure)
-
-
-def _is_chart(one: Image) -> bool:
-    return "/" not in one.name and "." not in one.name
 
 
 def _of_images(page: Page, pins: Known) -> Iterator[Finding]:
