@@ -10,7 +10,7 @@ import pytest
 
 from blumeops.facts import freshness
 from blumeops.facts.freshness import Freshness, State
-from blumeops.site import vault
+from blumeops.site import staging, vault
 from tests.conftest import run_blumeops
 
 ROLE = "homelab/ansible/roles/caddy/tasks/main.yaml"
@@ -202,6 +202,14 @@ def test_a_stale_page_says_so_below_its_title_and_a_fresh_one_at_its_end(repo: R
     )
     assert ROLE in note and "2026-03-01" in note
     assert "[[two]]" not in shown and "<b>" not in shown
+
+
+def test_the_site_says_it_on_the_page(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    repo.commit("docs/index.md", page("2026-02-01"), day="2026-02-01")
+    repo.commit(ROLE, "- name: two\n", day="2026-03-01")
+    into = tmp_path_factory.mktemp("staged")
+    staging.stage(repo.root, into)
+    assert "changed after it was last reviewed" in (into / "index.md").read_text()
 
 
 def test_a_page_that_nobody_reviewed_gets_no_note(repo: Repo) -> None:

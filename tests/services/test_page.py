@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from blumeops.services import diagram, map, page
+from blumeops.site import staging
 from tests.conftest import run_blumeops
 from tests.services.conftest import ROOT, Copy
 
@@ -69,6 +71,14 @@ def test_a_name_from_outside_cannot_become_markup_D2(copy: Copy) -> None:
 
 def test_the_page_is_the_same_each_time() -> None:
     assert made(ROOT) == made(ROOT)
+
+
+def test_the_site_has_the_page_and_links_to_it_are_found(copy: Copy, tmp_path: Path) -> None:
+    copy.write("docs/index.md", "# Home\n\n[[service-map|What runs where]]\n")
+    shutil.rmtree(copy.root / "docs" / "reference")
+    staging.stage(copy.root, tmp_path / "staged")
+    assert "(reference/service-map.md)" in (tmp_path / "staged/index.md").read_text()
+    assert "<svg" in (tmp_path / "staged/reference/service-map.md").read_text()
 
 
 def test_a_repository_with_such_a_page_keeps_its_own(copy: Copy) -> None:
