@@ -38,7 +38,11 @@ _NEXT = re.compile(
 )
 _PLAIN_LINE = re.compile(r"[ \t]*[A-Za-z(\"'$/]")
 _TRUSTED = re.compile(r"^trusted:[ \t]*true[ \t]*$", re.MULTILINE)
+_MARKS = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+[ \t>]*)*")
 _BLANK = re.compile(r"\n[ \t]*\n")
+
+_LONGEST_ADDRESS = 2000
+"""Characters in which an address has to end; where it does not, the whole paragraph is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +120,23 @@ def _bare_end(text: str, at: int) -> int:
     if text.startswith("]:", at):
         return 0
     opening, closing = "[]" if text[at] == "!" else "()"
-    paragraph = _BLANK.search(text, at)
-    end = paragraph.start() if paragraph else len(text)
-    depth, close = 0, at + 1
-    for close in range(at + 1, end):
-        depth += (text[close] == opening) - (text[close] == closing)
+    near = _BLANK.search(text, at, at + _LONGEST_ADDRESS)
+    end = near.start() if near else min(len(text), at + _LONGEST_ADDRESS)
+    depth, close = 0, end
+    for found in re.compile(f"[{re.escape(opening + closing)}]").finditer(text, at + 1, end):
+        depth += 1 if found[0] == opening else -1
         if depth <= 0:
+            close = found.start()
             break
     inside = text[at + 2 : close]
-    if "`" in inside:
-        return end
+    if "`" in inside or (close == end and not near):
+        return _paragraph_end(text, at)
     return close if _TAG.search(inside) else 0
+
+
+def _paragraph_end(text: str, at: int) -> int:
+    found = _BLANK.search(text, at)
+    return found.start() if found else len(text)
 
 
 def _line_end(text: str, at: int) -> int:
@@ -186,15 +196,19 @@ class _Scan:
                     self._put(at, end, "&#123;")
                 self._skip(end)
             case "image":
-                self.bare_end = max(self.bare_end, _bare_end(self.text, at))
+                self._bare(at)
                 self._skip(end)
             case _:
                 self._skip(end)
 
+    def _bare(self, at: int) -> None:
+        if at >= self.bare_end:
+            self.bare_end = _bare_end(self.text, at)
+
     def _link(self, found: re.Match[str]) -> None:
         at, end = found.span()
         if self.text.startswith("](", at):
-            self.bare_end = max(self.bare_end, _bare_end(self.text, at))
+            self._bare(at)
         label = self.text.rfind("[", 0, at)
         footnote = self.text.startswith("]:", at) and self.text.startswith("[^", label)
         if not footnote and _acts(self.text, end):
@@ -265,8 +279,7 @@ class _Scan:
         close = re.compile(rf"(?<!`){found[0]}(?!`)").search(self.text, found.end(), limit)
         if close and not self._is_raw(found.start()) and self._is_span(found, close):
             return close.end()
-        paragraph = _BLANK.search(self.text, found.end())
-        self.unsure_end = paragraph.start() if paragraph else len(self.text)
+        self.unsure_end = _paragraph_end(self.text, found.end())
         return found.end()
 
     def _is_raw(self, at: int) -> bool:
@@ -275,7 +288,7 @@ class _Scan:
 
     def _is_span(self, opened: re.Match[str], close: re.Match[str]) -> bool:
         first, *more = self.text[opened.end() : close.start()].split("\n")
-        begun = self.text[self._line(opened.start()) : opened.start()].lstrip()
+        begun = _MARKS.sub("", self.text[self._line(opened.start()) : opened.start()], count=1)
         if begun.startswith(("|", "#")) and (more or re.search(r"(?<!\\)\|", first)):
             return False
         if not more:
