@@ -107,6 +107,8 @@ def create(
     order = _next_order(f"{place.source(folder)}/", index)
     reviewed = today or datetime.datetime.now(datetime.UTC).date()
     text = skeleton(kind, name, title, description=description, order=order, reviewed=reviewed)
+    if kind is Kind.SERVICE and not _is_service(place, name):
+        text = text.replace(f"service: {name}\n", "", 1)
     file = folder / f"{name}.md"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -117,6 +119,13 @@ def create(
     if origin:
         _link(origin, name, title)
     return NewPage(file, name, title, kind)
+
+
+def _is_service(place: Place, name: str) -> bool:
+    """Whether an Application or a role brings about a service of this name: only then it is its card."""
+    from blumeops.services import map
+
+    return any(service.name == name for service in map.read(place.root, place.docs).services)
 
 
 def _link(origin: Path, name: str, title: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import markdown
 import pytest
+import yaml
 
 from blumeops.cli.docs import KINDS
 from blumeops.errors import BlumeOpsError
@@ -121,6 +122,21 @@ def test_a_page_that_is_named_gets_the_link_so_that_the_new_one_is_found(small: 
     with pytest.raises(BlumeOpsError, match="no page"):
         new.create(small, new.Kind.HOW_TO, "Third", linked_from="cady")
     assert not (small / "docs/how-to/third.md").exists()
+
+
+def test_a_page_is_the_card_of_a_service_where_there_is_one(small: Path) -> None:
+    """A card of nothing would be reported as one; so the key is there only when an Application is."""
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "mealie"},
+        "spec": {"source": {"path": "argocd/workloads/mealie"}},
+    }  # fmt: skip
+    (small / "homelab/argocd/apps").mkdir(parents=True)
+    (small / "homelab/argocd/apps/mealie.yaml").write_text(yaml.safe_dump(application))
+    keys = {}
+    for name in ("mealie", "nothing"):
+        made = new.create(small, new.Kind.SERVICE, name)
+        keys[name] = frontmatter.read(made.file.read_text(), source="").values.get("service")
+    assert keys == {"mealie": "mealie", "nothing": None}
 
 
 def test_a_vault_without_runbooks_is_no_place_for_one(tmp_path: Path) -> None:
