@@ -31,6 +31,8 @@ _ANCHOR = re.compile(r"\]\((?P<path>[^()\s#]*)#(?P<anchor>[^()\s]+)\)")
 _BLOCK_ID = re.compile(
     r'^(?P<lead>[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?)<span id="(?P<id>\^[^"<>]*)"></span>'
 )
+_CODE = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
+_BARE_PIPE = re.compile(r"(?<!\\)\|")
 _LANGUAGE = re.compile(r"(?P<open>[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?[`~]{3,})[ \t]*(?P<info>\S.*)?$")
 
 Anchors = Callable[[str, str], str]
@@ -90,8 +92,15 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             number += 1
         else:
             if not _DIV.match(line):
-                yield _BLOCK_ID.sub(r'\g<lead><a id="\g<id>"></a>', line)
+                yield _BLOCK_ID.sub(r'\g<lead><a id="\g<id>"></a>', _row(line))
             number += 1
+
+
+def _row(line: str) -> str:
+    """A table's row whose code holds no bare pipe: the site's tables let code be, GitHub's end the cell."""
+    if not line.lstrip(" \t>").startswith("|"):
+        return line
+    return _CODE.sub(lambda found: _BARE_PIPE.sub(r"\\|", found[0]), line)
 
 
 def _end_of(lines: list[str], first: int, columns: int) -> int:

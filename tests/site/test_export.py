@@ -74,6 +74,7 @@ description: A page with `code` and every form.
 | a | b |
 |---|---|
 | [[caddy\\|Caddy]] | `[[caddy]]` |
+| `[[caddy|Caddy]]` | `a || b` |
 
 ```bash
 [[ -f x ]] && echo '==x== { .y } > [!note] :material-check:'
@@ -191,6 +192,10 @@ def test_code_is_exported_as_it_was_written_D4(folder: Path) -> None:
     text = (folder / "reference/everything.md").read_text()
     assert "[[ -f x ]] && echo '==x== { .y } > [!note] :material-check:'\n```" in text
     assert "    indented [[ -d y ]] { .code }" in text and "`[[caddy]]`" in text
+    cells = [
+        token.content for token in tokens(folder / "reference/everything.md") if token.type == "code_inline"
+    ]
+    assert {"[[caddy|Caddy]]", "a || b"} <= set(cells), "a bare pipe in code ends no cell"
     assert '> ```yaml\n> a: "{ .not-an-attribute }  ==not marked=="\n> ```' in text
     bash = (VAULT / "docs/reference/caddy.md").read_text().partition("```bash\n")[2].partition("```")[0]
     assert bash in (folder / "reference/caddy.md").read_text()
