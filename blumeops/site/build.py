@@ -53,7 +53,7 @@ def build(where: Path | Place, *, strict: bool = True, clean: bool = False, link
                 raise BadInput(problems)
             for problem in (*staged.problems, *problems):
                 _log.warning("%s", problem)
-            if not place.ours:
+            if not _is_at_home(place):
                 (fresh / ".gitignore").write_text(IGNORE)
             _swap(fresh, place.site)
     return place.site
@@ -89,12 +89,17 @@ def _require_ours(place: Place) -> None:
         raise BlumeOpsError(
             "the site cannot go where its pages are", where=str(site), hint="name another: --out"
         )
-    if (place.ours and site.is_relative_to(place.root)) or not site.exists():
+    if _is_at_home(place) or not site.exists():
         return
     mark = site / ".gitignore"
     if not site.is_dir() or (any(site.iterdir()) and (not mark.is_file() or mark.read_text() != IGNORE)):
         hint = "name another folder with --out, or move this one away"
         raise BlumeOpsError("this is no site that we made, so it is not replaced", where=str(site), hint=hint)
+
+
+def _is_at_home(place: Place) -> bool:
+    """True for a site inside of our own repository, whose `.gitignore` has it."""
+    return place.ours and place.site.is_relative_to(place.root)
 
 
 @contextmanager

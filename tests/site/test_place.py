@@ -68,6 +68,7 @@ def test_a_folder_that_is_no_site_of_ours_is_never_replaced(foreign: Path) -> No
     assert (foreign / "site/thesis.tex").read_text() == "years of work"
     out = foreign.parent / "out"
     assert build.build(Place.of(foreign, out=out)) == out
+    assert build.build(Place.of(foreign, out=out)) == out, "and again, over the one that we made"
     assert (out / "index.html").is_file()
 
 
