@@ -9,29 +9,17 @@ A page whose front matter says `trusted: true` is left alone.
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field
 
 from blumeops.errors import Problem
-from blumeops.site import certain_code, frontmatter, markdown, raw_html
+from blumeops.site import certain_code, frontmatter, hazards, markdown, raw_html
 
-_TAG = re.compile(
-    r"<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<rest>(?:\s|/)(?:[^<>\"'`]|\"[^<>\"`]*\"|'[^<>'`]*')*)?>"
-)
 _ADDRESS = re.compile(
     r"<(?:(?:https?|ftps?|ssh|sftp|smb|vnc|obsidian)://[^<>\s\"']*|[^<>\s\"':/]+@[^<>\s\"']+)>"
 )
 _COMMENT = re.compile(r"<!--(?!-?>)(?:(?!--!?>|<!--).)*-->", re.DOTALL)
 _BETWEEN = re.compile(r"<(?P<inside>[^<>\n=\"'`:]+)>(?=[)\s])")
-_SCHEME = re.compile(r"(?:javascript|vbscript|livescript|data|blob|filesystem|view-source):", re.IGNORECASE)
-_UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u200b-\u200f\ufeff]")
-_HIDES = re.compile(r"=\s*(?:\"[^\"]*[`<][^\"]*\"|'[^']*[`<][^']*')")
-_LIST = re.compile(
-    r"(?:^|[\s{:\"'}])(?P<name>on[a-z]+|href|src|srcset|srcdoc|action|formaction|xlink:href|poster|background"
-    r"|ping|style)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s}]*)",
-    re.IGNORECASE,
-)
 _NEXT = re.compile(
     r"(?P<escaped>\\[\\`])|(?P<ticks>`+)|(?P<tag><(?=[A-Za-z/!?<&]))|(?P<link>\](?:\(|:)\s*)"
     r"|(?P<image>!\[(?!\[))|(?P<braces>\{)"
@@ -39,10 +27,6 @@ _NEXT = re.compile(
 _PLAIN_LINE = re.compile(r"[ \t]*[A-Za-z(\"'$/]")
 _TRUSTED = re.compile(r"^trusted:[ \t]*true[ \t]*$", re.MULTILINE)
 _MARKS = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+[ \t>]*)*")
-_BLANK = re.compile(r"\n[ \t]*\n")
-
-_LONGEST_ADDRESS = 2000
-"""Characters in which an address has to end; where it does not, the whole paragraph is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,73 +59,16 @@ def _suspicious(text: str) -> bool:
                 if not _COMMENT.match(text, at):
                     return True
             case "tag" if not _ADDRESS.match(text, at):
-                tag = _TAG.match(text, at)
-                if not tag or not _is_fine(tag):
+                tag = hazards.TAG.match(text, at)
+                if not tag or not hazards.is_fine(tag):
                     return True
-            case "link" if _acts(text, found.end()) or _bare_end(text, at):
+            case "link" if hazards.acts(text, found.end()) or hazards.bare_end(text, at):
                 return True
-            case "image" if _bare_end(text, at):
+            case "image" if hazards.bare_end(text, at):
                 return True
-            case "braces" if _listed(text, at):
+            case "braces" if hazards.listed(text, at):
                 return True
     return False
-
-
-def _verdict(tag: re.Match[str]) -> raw_html.Verdict:
-    judge = raw_html.closing if tag["close"] else raw_html.opening
-    return judge(tag[0], tag["name"].lower())
-
-
-def _is_fine(tag: re.Match[str]) -> bool:
-    return _verdict(tag) == raw_html.Verdict(tag[0])
-
-
-def _acts(text: str, at: int) -> bool:
-    """Whether a link's address at this place runs something; spelled as a browser reads it."""
-    address = html.unescape(html.unescape(text[at : at + 300].removeprefix("<")))
-    return bool(_SCHEME.match(_UNSEEN.sub("", address)))
-
-
-def _listed(text: str, at: int) -> str:
-    """The attribute of a list `{ … }` that would act; "=" for one that may hide another; else empty."""
-    line = text[at + 1 : _line_end(text, at)].rpartition("}")[0]
-    for found in _LIST.finditer(_TAG.sub(lambda tag: "" if _is_fine(tag) else tag[0], line)):
-        style = found["name"].lower() == "style"
-        if not style or not raw_html.style_is_harmless(found["value"].strip("\"'")):
-            return f"{found['name']}="
-    return "=" if _HIDES.search(line) else ""
-
-
-def _bare_end(text: str, at: int) -> int:
-    """Where an address or a picture's label ends that holds code or a tag; 0 when it holds none.
-
-    Python-Markdown puts what such code says into an attribute as it is, quotation marks and all.
-    """
-    if text.startswith("]:", at):
-        return 0
-    opening, closing = "[]" if text[at] == "!" else "()"
-    near = _BLANK.search(text, at, at + _LONGEST_ADDRESS)
-    end = near.start() if near else min(len(text), at + _LONGEST_ADDRESS)
-    depth, close = 0, end
-    for found in re.compile(f"[{re.escape(opening + closing)}]").finditer(text, at + 1, end):
-        depth += 1 if found[0] == opening else -1
-        if depth <= 0:
-            close = found.start()
-            break
-    inside = text[at + 2 : close]
-    if "`" in inside or (close == end and not near):
-        return _paragraph_end(text, at)
-    return close if _TAG.search(inside) else 0
-
-
-def _paragraph_end(text: str, at: int) -> int:
-    found = _BLANK.search(text, at)
-    return found.start() if found else len(text)
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end
 
 
 @dataclass(slots=True)
@@ -163,8 +90,8 @@ class _Scan:
     def front_matter(self, end: int) -> None:
         """Values go into titles and lists as they are, so no tag may stand in them."""
         for found in re.finditer(r"<(?=[A-Za-z/!?])", self.text[:end]):
-            tag = _TAG.match(self.text, found.start())
-            if tag and (harm := _verdict(tag).harm):
+            tag = hazards.TAG.match(self.text, found.start())
+            if tag and (harm := hazards.verdict(tag).harm):
                 self._problem(harm, found.start())
             self._put(found.start(), found.end(), "‹")
         self._put(end, end, "")
@@ -190,7 +117,7 @@ class _Scan:
             case "link":
                 self._link(found)
             case "braces":
-                if name := _listed(self.text, at):
+                if name := hazards.listed(self.text, at):
                     if name != "=":
                         self._problem(f"{name} in an attribute list is not allowed in a page", at)
                     self._put(at, end, "&#123;")
@@ -203,7 +130,7 @@ class _Scan:
 
     def _bare(self, at: int) -> None:
         if at >= self.bare_end:
-            self.bare_end = _bare_end(self.text, at)
+            self.bare_end = hazards.bare_end(self.text, at)
 
     def _link(self, found: re.Match[str]) -> None:
         at, end = found.span()
@@ -211,7 +138,7 @@ class _Scan:
             self._bare(at)
         label = self.text.rfind("[", 0, at)
         footnote = self.text.startswith("]:", at) and self.text.startswith("[^", label)
-        if not footnote and _acts(self.text, end):
+        if not footnote and hazards.acts(self.text, end):
             self._problem("this link's address would run something", at)
             self._put(end, end, "#")
             return
@@ -233,14 +160,14 @@ class _Scan:
         if address := _ADDRESS.match(self.text, at):
             self._skip(address.end())
             return
-        tag = _TAG.match(self.text, at)
+        tag = hazards.TAG.match(self.text, at)
         if tag is None:
             harm = re.match(r"<(\w+)", self.text[at:])
             if harm and harm[1].lower() in raw_html.HARMFUL:
                 self._problem(f"<{harm[1].lower()}> is not allowed in a page", at)
             self._put(at, at + 1, "&lt;")
             return
-        verdict = _verdict(tag)
+        verdict = hazards.verdict(tag)
         if verdict.harm:
             self._problem(verdict.harm, at)
         if at < self.bare_end:
@@ -279,7 +206,7 @@ class _Scan:
         close = re.compile(rf"(?<!`){found[0]}(?!`)").search(self.text, found.end(), limit)
         if close and not self._is_raw(found.start()) and self._is_span(found, close):
             return close.end()
-        self.unsure_end = _paragraph_end(self.text, found.end())
+        self.unsure_end = hazards.paragraph_end(self.text, found.end())
         return found.end()
 
     def _is_raw(self, at: int) -> bool:
