@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import markdown
+from markdown.preprocessors import Preprocessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure import pages as mkdocs_pages
 from mkdocs.structure.files import File, Files
@@ -16,6 +17,8 @@ _PURE = ("markdown.extensions.", "pymdownx.", "material.extensions.")
 _READS_FILES = frozenset({"pymdownx.snippets", "pymdownx.b64", "pymdownx.pathconverter"})
 _BUILT_IN = frozenset({"toc", "tables", "fenced_code", "admonition", "attr_list", "def_list", "footnotes",
                        "md_in_html", "abbr", "meta", "extra", "nl2br", "sane_lists", "smarty"})  # fmt: skip
+_PRIORITY_OF_HTML = 20
+"""Where Python-Markdown has its `html_block`."""
 _ANCHOR = re.compile(r"\b(?:id|name)\s*=", re.IGNORECASE)
 
 
@@ -44,6 +47,17 @@ class _Anchors(mkdocs_pages._RawHTMLPreprocessor):
     def run(self, lines: list[str]) -> list[str]:
         self.present_anchor_ids = set()
         return super().run(lines) if any(_ANCHOR.search(line) for line in lines) else lines
+
+
+class _Blocks(Preprocessor):
+    """Python-Markdown's search for blocks of HTML, which reads every character: not where there is no `<`."""
+
+    def __init__(self, theirs: Preprocessor) -> None:
+        super().__init__(theirs.md)
+        self._theirs = theirs
+
+    def run(self, lines: list[str]) -> list[str]:
+        return self._theirs.run(lines) if any("<" in line for line in lines) else "\n".join(lines).split("\n")
 
 
 class Converter:
@@ -76,4 +90,6 @@ class Converter:
                 extensions=self._config["markdown_extensions"],
                 extension_configs=self._config["mdx_configs"] or {},
             )
+            found = self._made.preprocessors
+            found.register(_Blocks(found["html_block"]), "html_block", _PRIORITY_OF_HTML)
         return self._made.reset()
