@@ -25,7 +25,7 @@ def check(
     page: Page, census: Census, commands: Iterable[Command], clis: Mapping[str, click.Command]
 ) -> Iterator[Finding]:
     """Every command of a page that names what is not there. `clis` are our own programs, by name."""
-    sets_context = bool(_SETS_CONTEXT.search(page.text))
+    sets_context = _sets_context(page)
     for command in commands:
         program = command.program.removeprefix("./").removeprefix(".venv/bin/")
         if program in clis:
@@ -40,11 +40,15 @@ def check(
             yield Finding(problem, one.sure and when is Tense.NOW)
 
 
+def _sets_context(page: Page) -> bool:
+    return "kubectl" in page.text and bool(_SETS_CONTEXT.search(page.text))
+
+
 def context_is_the_rule(pages: Iterable[tuple[Page, list[Command]]]) -> bool:
     """Whether most commands of `kubectl` here name a context, so that one that does not is a mistake."""
     named = unnamed = 0
     for page, commands in pages:
-        sets = bool(_SETS_CONTEXT.search(page.text))
+        sets = _sets_context(page)
         for command in commands:
             if command.program == "kubectl" and command.pasted:
                 said = sets or any(word.startswith("--context") for word in command.words)

@@ -21,8 +21,9 @@ from blumeops.facts import tree as trees
 from blumeops.facts.bound import Fact
 from blumeops.facts.census import Census
 from blumeops.facts.check import page_paths
-from blumeops.facts.live_places import Live, Unseen
+from blumeops.facts.live_places import Absent, Live, Unseen
 from blumeops.facts.page import Page
+from blumeops.target import Target
 
 AT_ONCE = 6
 """Looks at the same time: each waits for a network more than it computes."""
@@ -56,12 +57,18 @@ class _Found:
 
 
 def check(root: Path, name: str, facts: Iterable[Fact]) -> Seen:
-    """Compare a repository and its pages with one target. Never raises for what it does not answer."""
+    """Compare a repository and its pages with a target by its name; one that is not there is unknown."""
     try:
-        live = Live(targets.load(root, name))
+        target = targets.load(root, name)
     except BlumeOpsError as error:
         why = Problem(f"target {name}: {error.what}", error.where or name, hint=error.hint)
         return Seen(unknown=(why,))
+    return look(root, target, facts)
+
+
+def look(root: Path, target: Target, facts: Iterable[Fact]) -> Seen:
+    """Compare a repository and its pages with one target. Never raises for what it does not answer."""
+    live = Live(target)
     census = of.of(trees.read(root))
     looks = [*_of_facts(facts, live), *_of_images(census, facts, live), *_of_tailnet(census, live)]
     looks += _of_cards(root, census, live)
@@ -77,6 +84,8 @@ def _ask(look: _Look) -> tuple[Problem | None, str]:
     at = look.at
     try:
         wrong = look.ask()
+    except Absent as error:
+        wrong = str(error)
     except Unseen as error:
         kind = "simulated" if error.simulated else "unknown"
         return Problem(f"{at.what}: {error}", at.path, at.line, at.column), kind

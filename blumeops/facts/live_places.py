@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from blumeops import probe
-from blumeops.errors import BlumeOpsError
 from blumeops.facts.census_cluster import parse
 from blumeops.probe import Reach
 from blumeops.target import Target
@@ -32,6 +31,10 @@ class Unseen(Exception):
     def __init__(self, why: str, *, simulated: bool = False) -> None:
         super().__init__(why)
         self.simulated = simulated
+
+
+class Absent(Exception):
+    """What a place names is not there, as the homelab itself says."""
 
 
 class Live:
@@ -73,7 +76,7 @@ class Live:
         return self.target.tailnet
 
     def compare(self, place: str, value: str) -> str:
-        """What is wrong with a value bound to a live place; empty when nothing is. Raises `Unseen`."""
+        """What is wrong with a value bound to a live place, if anything. Raises `Unseen`, `Absent`."""
         kind, _, rest = place.removeprefix("live:").partition("/")
         way, _, part = rest.partition("#")
         match kind, way.split("/"):
@@ -85,12 +88,12 @@ class Live:
                 return _differs(value, ", ".join(self._tags(name)))
             case "tailnet", ["dns", setting] if setting in ("nameservers", "search_paths", "magic_dns"):
                 return _differs(value, self.dns[setting])
-        raise BlumeOpsError(f"{place} is no live place", hint="docs/reference/facts.md has every form")
+        raise Absent("this is no live place; docs/reference/facts.md has every form")
 
     def _image(self, namespace: str, kind: str, name: str, part: str) -> str:
         seen = (self._workloads()).get((kind, namespace, name))
         if seen is None or not seen.images:
-            raise BlumeOpsError(f"the cluster runs no {kind} {namespace}/{name}")
+            raise Absent(f"the cluster runs no {kind} {namespace}/{name}")
         found = parse(seen.images[0])
         return found.tag if found and part.endswith(":tag") else seen.images[0]
 
@@ -113,7 +116,7 @@ class Live:
 
     def _tags(self, name: str) -> tuple[str, ...]:
         if name not in self.devices:
-            raise BlumeOpsError(f"the tailnet has no device {name}")
+            raise Absent(f"the tailnet has no device {name}")
         return self.devices[name]
 
     def is_device(self, name: str) -> str:

@@ -122,6 +122,8 @@ class Page:
     @cached_property
     def silenced(self) -> frozenset[int]:
         """The lines that say `<!-- fact: none … -->`: what stands there is not meant as a fact."""
+        if "fact:" not in self.text:
+            return frozenset()
         found = (c for c in self.comments if re.match(r"<!--\s*fact:\s*none\b", c.text))
         return frozenset(self.place(comment.start)[0] for comment in found)
 

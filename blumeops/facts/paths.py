@@ -66,13 +66,25 @@ def _dead(tree: Tree, word: str, starts: set[str]) -> Dead | None:
     has_ending = bool(_ENDING.search(path))
     if first not in tree.tops:
         parent = path.rpartition("/")[0]
-        # `playbooks/x.yml` of `ansible/playbooks/`: an end of a path that its folder knows and lacks.
-        known = has_ending and not tree.has_tail(path) and tree.has_tail(parent) and "*" not in path
+        # `playbooks/x.yml` of `ansible/playbooks/`: an end of a path, of a folder that has files of its kind.
+        known = has_ending and "*" not in path and not tree.has_tail(path) and _has_like(tree, parent, path)
         return Dead(path, False) if known and first not in (".", "..") else None
     if tree.has_tail(path):
         return None
     sure = has_ending or asked_folder or path.count("/") > 1
     return Dead(path, sure)
+
+
+def _has_like(tree: Tree, folder: str, path: str) -> bool:
+    ending = path.rpartition(".")[2]
+    last = folder.rpartition("/")[2]
+    folders = [one for one in tree.tails.get(last, ()) if f"/{one}".endswith(f"/{folder}")]
+    return len(folders) == 1 and any(
+        one.startswith(f"{folders[0]}/")
+        and one.endswith(f".{ending}")
+        and one.count("/") == folders[0].count("/") + 1
+        for one in tree.files
+    )
 
 
 def _there(tree: Tree, path: str) -> bool:

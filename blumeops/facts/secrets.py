@@ -60,7 +60,8 @@ _HINT = "take it out, and revoke it: what was committed is known to everybody wh
 
 def check(tree: Tree, paths: Iterable[str]) -> Iterator[Finding]:
     """Every secret in some files. The secret itself is never in what is said."""
-    known = redact.known_secrets(tree.root)
+    # Words without a digit are names and keys of a kubeconfig, which a page may well mention.
+    known = [word for word in redact.known_secrets(tree.root) if any(c.isdigit() for c in word)]
     for path in paths:
         text = tree.text(path)
         for what, word, shape in _SHAPES:
