@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from blumeops.site import frontmatter, markdown
 
@@ -20,8 +21,18 @@ _MOST_FENCES = 100
 """How many doubtful fences of a text are looked at before all of its fences are read as prose."""
 
 
-def spans(text: str, *, notebook: bool) -> Iterator[tuple[int, int]]:
-    """The fences and indented blocks that are code for certain, as spans of the text, in order."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text, from `start` up to `end`. What is not `fenced` is indented: code unless it stands
+    inside of a raw HTML element."""
+
+    start: int
+    end: int
+    fenced: bool
+
+
+def spans(text: str, *, notebook: bool) -> Iterator[Span]:
+    """The fences and indented blocks of a text that are code for certain, in order."""
     lines, fenced = _certain(text.split("\n"), notebook=notebook)
     masked = markdown.mask_blocks("\n".join(lines)).split("\n")
     start = frontmatter.end_of(text)
@@ -34,7 +45,7 @@ def spans(text: str, *, notebook: bool) -> Iterator[tuple[int, int]]:
         is_code = indented and after_code and not masked[number].strip() and not _HOLDS_MORE.match(owner)
         after_code = not line.strip() or bool(is_code)
         if fence or is_code:
-            yield start, end - 1
+            yield Span(start, end - 1, fenced=fence is not None)
         elif line.strip() and not indented:
             owner = line
         number, start = last + 1, end

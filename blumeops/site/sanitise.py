@@ -77,7 +77,7 @@ class _Scan:
 
     text: str
     source: str
-    code: list[tuple[int, int]]
+    code: list[certain_code.Span]
     pieces: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     position: int = 0
@@ -98,12 +98,15 @@ class _Scan:
 
     def body(self) -> None:
         """From the end of the front matter to the end of the text."""
-        regions = iter([*self.code, (len(self.text), len(self.text))])
-        for first, last in regions:
-            while self.position < first and (found := _NEXT.search(self.text, self.position, first)):
-                self._one(found, first)
-            self._put(first, first, "")
-            self._put(last, last, "")
+        end = certain_code.Span(len(self.text), len(self.text), fenced=True)
+        for code in (*self.code, end):
+            while self.position < code.start and (
+                found := _NEXT.search(self.text, self.position, code.start)
+            ):
+                self._one(found, code.start)
+            if code.fenced or not self._is_raw(code.start):
+                self._put(code.start, code.start, "")
+                self._put(code.end, code.end, "")
 
     def _one(self, found: re.Match[str], limit: int) -> None:
         at, end = found.span()

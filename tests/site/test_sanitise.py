@@ -38,6 +38,7 @@ HARMFUL = {
     "> <script>alert(1)</script>": "<script>",
     "[^1]: note\n\n    <script>alert(1)</script>\n\n[^1]": "<script>",
     "<div>\n`<script>alert(1)</script>`\n</div>": "<script>",
+    "<div>\ntext\n\n    <script>alert(1)</script>\n</div>": "<script>",
     "`a\n<script>alert(1)</script>`": "<script>",
     "---\ntitle: <script>alert(1)</script>\n---\n# x": "<script>",
 }
