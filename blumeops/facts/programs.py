@@ -18,6 +18,9 @@ _VALUED = {
     "make": {"-C", "-f", "-j", "-l", "-o", "-W"},
     "mise": {"-C", "--cd", "-j", "--jobs", "-E", "--env"},
 }
+_ENGLISH = {"sure", "sense", "it", "do", "use", "a", "the", "changes", "way"}
+"""What stands behind "make" in a sentence."""
+
 _WITHOUT = {"config", "version", "completion", "kustomize", "krew", "plugin", "options", "help", "explain"}
 _ARGOCD = {
     "get", "sync", "diff", "set", "unset", "wait", "history", "rollback", "manifests", "logs", "resources",
@@ -91,7 +94,7 @@ def _make(command: Command, census: Census) -> Iterator[Complaint]:
     for name in _names(command.words[1:], _VALUED["make"]):
         if name in census.targets or PLACEHOLDER.search(name) or "/" in name or "." in name:
             continue
-        if command.pasted or len(command.words) == 2:
+        if command.pasted or (len(command.words) == 2 and name not in _ENGLISH):
             yield unknown(f"make {name}", name, census.targets, "target")
 
 

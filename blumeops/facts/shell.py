@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator
@@ -47,6 +48,9 @@ _WRITES = {
     "ln",
     "chezmoi",
 }
+_OUTPUT = {"-o", "-O", "--output", "--out", "-out", "--output-dir", "--output-document"}
+"""The options after which most programs are told where to write."""
+
 STAND_IN = "PLACEHOLDER"
 
 
@@ -188,4 +192,7 @@ def _command(words: list[str], writes: list[str]) -> Iterator[tuple[tuple[str, .
         return
     if words[0] in _WRITES or words[:2] in (["git", "mv"], ["git", "rm"], ["git", "add"]):
         writes = [*writes, *words[1:]]
-    yield tuple(words), tuple(writes)
+    outputs = [to for flag, to in itertools.pairwise(words) if flag in _OUTPUT]
+    if words[0] == "tar" and len(words) > 2 and "c" in words[1].partition("=")[0]:
+        outputs.append(words[2])
+    yield tuple(words), (*writes, *outputs)

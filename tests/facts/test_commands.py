@@ -81,6 +81,8 @@ def tools(lab: Path) -> Path:
         "echo done # don't make nothing",
         "curl -s http://oak/apps/none.yaml",
         "docker run x apps/none.yaml",
+        "tar czf apps/backup.tgz inventory",
+        "kubectl --context lab get x -o apps/out.yaml",
     ],
 )
 def test_a_command_that_works_is_left_alone(tools: Path, command: str) -> None:
