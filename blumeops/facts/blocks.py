@@ -65,6 +65,12 @@ def find(page: Page, problems: list[Problem]) -> list[Block]:
     return found
 
 
+def outside(page: Page) -> list[Table]:
+    """The tables of a page that people wrote: all that are in no block."""
+    places = [(page.place(block.start)[0], page.place(block.end)[0]) for block in find(page, [])]
+    return [t for t in page.tables if not any(first <= t.line <= last for first, last in places)]
+
+
 def check(
     page: Page, census: Census, problems: list[Problem], registers: Mapping[str, Maker] = REGISTERS
 ) -> tuple[int, list[Edit]]:

@@ -41,6 +41,10 @@ _NO_PAGE = re.compile(
 )
 
 
+PASSES = 4
+"""A block that holds a bound value is written after it, and the last pass only looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a check found and how much it looked at; `fixed` says in one line each what was rewritten."""
@@ -75,17 +79,18 @@ def check(root: Path, *, fix: bool = False, clis: Mapping[str, click.Command] | 
     With `fix`, values and blocks are rewritten on the pages (never what they are bound to), and what is left
     is returned. Files that cannot be read are findings, too.
     """
-    tree = trees.read(root)
-    run = _Run(tree, of.of(tree), Places(tree), clis or {})
-    done = run.all()
-    edits = {path: found for path, found in run.edits.items() if found}
-    if not fix or not edits:
-        return done
-    for path, found in edits.items():
-        rewrite.write(tree.root / path, found)
-    again = check(root, clis=clis)
-    said = tuple(edit.said for found in edits.values() for edit in found)
-    return replace(again, fixed=said)
+    said: list[str] = []
+    for _ in range(PASSES):
+        tree = trees.read(root)
+        run = _Run(tree, of.of(tree), Places(tree), clis or {})
+        done = run.all()
+        edits = {path: found for path, found in run.edits.items() if found}
+        if not fix or not edits:
+            break
+        for path, found in edits.items():
+            rewrite.write(tree.root / path, found)
+            said += [edit.said for edit in found]
+    return replace(done, fixed=tuple(said))
 
 
 @dataclass

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from blumeops.facts.blocks import find as blocks_of
+from blumeops.facts.blocks import outside
 from blumeops.facts.census import Census
 from blumeops.facts.finding import Finding
 from blumeops.facts.page import Page, Row, Table, said
@@ -54,8 +54,7 @@ def kinds(census: Census) -> tuple[Kind, ...]:
 
 def check(page: Page, known: Iterable[Kind]) -> Iterator[Finding]:
     """Every missing row and every row of nothing in the lists of a page."""
-    blocks = [(page.place(b.start)[0], page.place(b.end)[0]) for b in blocks_of(page, [])]
-    tables = [t for t in page.tables if not any(first <= t.line <= last for first, last in blocks)]
+    tables = outside(page)
     named = [(table, [(row, names(row)) for row in table.rows]) for table in tables]
     claimed: dict[int, str] = {}
     for kind in known:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from blumeops.facts import census_hosts
+from blumeops.facts import blocks, census_hosts
 from blumeops.facts.census import Census
 from blumeops.facts.census_cluster import Application, Image, parse
 from blumeops.facts.finding import Finding, Tense, tense
@@ -164,7 +164,7 @@ def _of_images(page: Page, pins: Known) -> Iterator[Finding]:
 
 def _of_lists(page: Page, pins: Known) -> Iterator[Finding]:
     """A column of versions in a table whose first column names Applications."""
-    for table in page.tables:
+    for table in blocks.outside(page):
         columns = [n for n, head in enumerate(table.head) if n and head in _COLUMNS]
         for row in table.rows:
             name = row.key.casefold().replace(" ", "-")
