@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from blumeops import probe
 from blumeops.facts.census_cluster import parse
 from blumeops.probe import Reach
-from blumeops.target import Target
+from blumeops.target import Tailnet, Target
 
 if TYPE_CHECKING:
     from blumeops.services.live_cluster import Pods
@@ -70,7 +70,7 @@ class Live:
             "magic_dns": "on" if said.magic_dns else "off",
         }
 
-    def _tailnet(self):  # noqa: ANN202 - the target's own type
+    def _tailnet(self) -> Tailnet:
         if self.target.tailnet is None:
             raise Unseen(self.target.missing.get("tailnet", f"target {self.target.name} has no tailnet"))
         return self.target.tailnet
