@@ -15,6 +15,7 @@ from blumeops.site import frontmatter, markdown
 _INFO = re.compile(
     r"\.?[\w#.+-]*[ \t]*(?:\{[^\n]*\}|(?:[ \t]*[A-Za-z]\w*(?:=(?:\"[^\"]*\"|'[^']*'))?)*)[ \t]*"
 )
+_DEEP = re.compile(r" {4}| {0,3}\t")
 _HOLDS_MORE = re.compile(r"[ \t]*(?:\[\^[^\]]+\]:|:[ \t]|>)|.*<")
 
 _MOST_FENCES = 100
@@ -41,8 +42,10 @@ def spans(text: str, *, notebook: bool) -> Iterator[Span]:
         line, fence = lines[number], fenced.get(number)
         last = number if fence is None else fence.last or number
         end = start + sum(len(each) + 1 for each in lines[number : last + 1])
-        indented = line[:1].isspace() and line.strip()
-        is_code = indented and after_code and not masked[number].strip() and not _HOLDS_MORE.match(owner)
+        indented = _DEEP.match(line) and line.strip()
+        is_code = (
+            indented and owner and after_code and not masked[number].strip() and not _HOLDS_MORE.match(owner)
+        )
         after_code = not line.strip() or bool(is_code)
         if fence or is_code:
             yield Span(start, end - 1, fenced=fence is not None)

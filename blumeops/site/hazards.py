@@ -23,6 +23,12 @@ _LONGEST_ADDRESS = 2000
 """Characters in which an address has to end; where it does not, the whole paragraph is in doubt."""
 
 
+def tag_at(text: str, at: int) -> re.Match[str] | None:
+    """The tag at a place of a text; a blank line ends a paragraph, so no tag goes across one."""
+    tag = TAG.match(text, at)
+    return None if tag and BLANK.search(tag[0]) else tag
+
+
 def verdict(tag: re.Match[str]) -> raw_html.Verdict:
     """What becomes of a tag that `TAG` matched."""
     judge = raw_html.closing if tag["close"] else raw_html.opening

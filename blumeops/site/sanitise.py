@@ -24,6 +24,7 @@ _NEXT = re.compile(
     r"(?P<escaped>\\[\\`])|(?P<ticks>`+)|(?P<tag><(?=[A-Za-z/!?<&]))|(?P<link>\](?:\(|:)\s*)"
     r"|(?P<image>!\[(?!\[))|(?P<braces>\{)"
 )
+_DEEP = re.compile(r" {4}| {0,3}\t")
 _PLAIN_LINE = re.compile(r"[ \t]*[A-Za-z(\"'$/]")
 _TRUSTED = re.compile(r"^trusted:[ \t]*true[ \t]*$", re.MULTILINE)
 _MARKS = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+[ \t>]*)*")
@@ -59,7 +60,7 @@ def _suspicious(text: str) -> bool:
                 if not _COMMENT.match(text, at):
                     return True
             case "tag" if not _ADDRESS.match(text, at):
-                tag = hazards.TAG.match(text, at)
+                tag = hazards.tag_at(text, at)
                 if not tag or not hazards.is_fine(tag):
                     return True
             case "link" if hazards.acts(text, found.end()) or hazards.bare_end(text, at):
@@ -90,7 +91,7 @@ class _Scan:
     def front_matter(self, end: int) -> None:
         """Values go into titles and lists as they are, so no tag may stand in them."""
         for found in re.finditer(r"<(?=[A-Za-z/!?])", self.text[:end]):
-            tag = hazards.TAG.match(self.text, found.start())
+            tag = hazards.tag_at(self.text, found.start())
             if tag and (harm := hazards.verdict(tag).harm):
                 self._problem(harm, found.start())
             self._put(found.start(), found.end(), "‹")
@@ -163,7 +164,7 @@ class _Scan:
         if address := _ADDRESS.match(self.text, at):
             self._skip(address.end())
             return
-        tag = hazards.TAG.match(self.text, at)
+        tag = hazards.tag_at(self.text, at)
         if tag is None:
             harm = re.match(r"<(\w+)", self.text[at:])
             if harm and harm[1].lower() in raw_html.HARMFUL:
@@ -223,6 +224,8 @@ class _Scan:
             return False
         if not more:
             return True
+        if _DEEP.match(self.text, self._line(opened.start())):
+            return False
         before = self.text[: opened.start()].rpartition("\n\n")[2]
         after = self.text[close.end() :].partition("\n\n")[0].replace(" ", "")
         return all(_PLAIN_LINE.match(line) for line in more) and "|" not in before and "\n:" not in after

@@ -39,6 +39,8 @@ HARMFUL = {
     "[^1]: note\n\n    <script>alert(1)</script>\n\n[^1]": "<script>",
     "<div>\n`<script>alert(1)</script>`\n</div>": "<script>",
     "<div>\ntext\n\n    <script>alert(1)</script>\n</div>": "<script>",
+    "  [^1]:\n\n    <script>alert(1)</script>\n\n[^1]": "<script>",
+    "a <b\n\n    ><script>alert(1)</script>": "<script>",
     "`a\n<script>alert(1)</script>`": "<script>",
     "---\ntitle: <script>alert(1)</script>\n---\n# x": "<script>",
 }
@@ -52,7 +54,7 @@ KEPT = (
     "<https://127.0.0.1/x> <me@127.0.0.1> a < b, a <b> c </b>",
     "`<script>` and ``<img onerror=x>`` and `a | b`",
     "```html\n<script>alert(1)</script>\n```\n\n~~~\n<svg onload=x>\n~~~",
-    "    <script>indented(1)</script>\n\ntext",
+    "text\n\n    <script>indented(1)</script>\n\ntext",
     "- a\n\n    ```bash\n    cat <<EOF > x\n    <script>\n    ```\n",
     '[x](y.md){ .md-button title="z" width="3" } and {{ jinja }} and `{job="x"}`',
     "[x](<my page.md>)\n\n[^y]: data: is a word",
