@@ -220,6 +220,9 @@ class _Build:
         finally:
             page.active = False
             config._current_page = None
+            page.markdown = page.content = (
+                ""  # nothing reads them any more; a large vault would fill the memory
+            )
 
     def _key(self, page: Page, template: str, context: Any, near: Neighbourhoods) -> bytes | None:
         """The digest of everything that a finished page is made from; None when we cannot know."""

@@ -165,18 +165,18 @@ def stage(
         texts[path] = freshness.with_note(texts[path], note)
     for path, end in added.ends.items():
         texts[path] = texts[path].rstrip("\n") + "\n\n" + end
-    wanted = {path: text.encode() for path, text in (texts | added.files).items()}
-    wanted |= {path: file.read_bytes() for path, file in source.files.items()}
+    wanted = {**texts, **added.files, **source.files}
     written, removed = _write(wanted, into) if write else ((), ())
     nav = navigation(source.vault.pages)
     return Staged(into, source.vault, nav, links, written, removed, tuple(problems))
 
 
-def _write(wanted: Mapping[str, bytes], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _write(wanted: Mapping[str, str | Path], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Bring a folder to exactly these files. Returns what was written and what was removed."""
     written = []
-    for path, data in wanted.items():
+    for path, made in wanted.items():
         file = folder / path
+        data = made.encode() if isinstance(made, str) else made.read_bytes()
         if file.is_file() and file.read_bytes() == data:
             continue
         file.parent.mkdir(parents=True, exist_ok=True)
