@@ -251,11 +251,16 @@ class Up:
 
 
 def build_site(root: Path) -> Path:
-    """Build the site in a process of its own: the generator keeps state, and takes seconds of one core."""
+    """Build the site in a process of its own: the generator keeps state, and takes seconds of one core.
+
+    Links must hold, but not every fact: who brings up a homelab to change it shall see its site meanwhile.
+    """
     import sys
 
     done = process.run(
-        [sys.executable, "-P", "-m", "blumeops.cli", "docs", "build", "--quiet"], cwd=root, timeout=300
+        [sys.executable, "-P", "-m", "blumeops.cli", "docs", "build", "--no-facts", "-q"],
+        cwd=root,
+        timeout=300,
     )
     if not done.ok:
         raise BlumeOpsError(f"the site was not built:\n{done.stderr.strip()}", hint="`blumeops docs check`")

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from blumeops.cli.homelab import json_option, quiet_option
-from blumeops.errors import BlumeOpsError
+from blumeops.errors import BadInput, BlumeOpsError
 
 root_option = click.option(
     "--root",
@@ -170,14 +170,22 @@ config_option = click.option(
 @click.option(
     "--strict/--no-strict", default=True, help="Whether a problem ends the build.", show_default=True
 )
+@click.option(
+    "--facts/--no-facts",
+    default=True,
+    help="Whether `docs check` must find nothing first.",
+    show_default=True,
+)
 @click.option("--clean", is_flag=True, help="Render every page, also those that did not change.")
 @quiet_option
 def docs_build(
-    root: Path | None, out: Path | None, config: Path | None, strict: bool, clean: bool, quiet: bool
-) -> int:
+    root: Path | None, out: Path | None, config: Path | None, strict: bool, facts: bool, clean: bool,
+    quiet: bool,
+) -> int:  # fmt: skip
     """Build the site into site/; a broken link is an error that names file and line.
 
-    The old site stays until the new one is whole. A folder that is not a site of ours is never replaced.
+    In a repository of ours the pages are first compared with it, as `docs check` does. The old site stays
+    until the new one is whole. A folder that is not a site of ours is never replaced.
     """
     from blumeops.cli import progress
     from blumeops.site import build
@@ -188,11 +196,22 @@ def docs_build(
     with progress.Screen(quiet=quiet) as screen, _warnings(screen.line):
         if place.note:
             screen.line(place.note)
+        if strict and facts and place.ours:
+            screen.now("comparing the pages with the repository")
+            _require_true(place.root)
         screen.now(f"building {place.name}")
         folder = build.build(place, strict=strict, clean=clean)
         screen.line(f"built in {time.monotonic() - begun:.1f} s")
     click.echo(f"{folder}")
     return 0
+
+
+def _require_true(root: Path) -> None:
+    from blumeops.cli import docs_check
+
+    _, problems, _ = docs_check.found(root)
+    if problems:
+        raise BadInput(problems)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,13 +38,8 @@ def docs_check(root: Path | None, fix: bool, live: bool, target: str, strict: bo
 
     Exit code 2 says that a page is wrong, 4 that nothing is, but the homelab did not answer (--live).
     """
-    from blumeops.cli import cli
-    from blumeops.facts import check
-
     place = root_of(root)
-    checked = check.check(place, fix=fix, clis={"blumeops": cli})
-    problems = [*checked.problems, *_links(place), *_services(place, checked)]
-    warnings = list(checked.warnings)
+    checked, problems, warnings = found(place, fix=fix)
     seen = _live(place, target, checked) if live else None
     problems += seen.problems if seen else []
     if strict:
@@ -57,15 +52,30 @@ def docs_check(root: Path | None, fix: bool, live: bool, target: str, strict: bo
     return 2 if problems else 4 if unknown else 0
 
 
-def _links(place: Path) -> tuple[Problem, ...]:
-    """The broken links of the pages, and whatever else would stop a build."""
+def found(root: Path, *, fix: bool = False) -> tuple[Checked, list[Problem], list[Problem]]:
+    """All that can be said of the pages without looking at the homelab: problems, and warnings."""
+    from blumeops.cli import cli
+    from blumeops.facts import check
+    from blumeops.site.place import Place
+
+    checked = check.check(root, fix=fix, clis={"blumeops": cli})
+    broken, lonely = _links(root)
+    problems, warnings = [*checked.problems, *broken], list(checked.warnings)
+    # Somebody else's vault may well be read by its folders; here a page that nothing leads to is a mistake.
+    (problems if Place.of(root).ours else warnings).extend(lonely)
+    return checked, [*problems, *_services(root, checked)], warnings
+
+
+def _links(root: Path) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """The broken links of the pages with whatever else would stop a build, and the pages nothing leads to."""
     from blumeops.site import build
+    from blumeops.site.orphans import orphans
 
     try:
-        build.check(place)
+        staged = build.check(root)
     except BadInput as error:
-        return error.problems
-    return ()
+        return error.problems, ()
+    return (), orphans(staged.vault, staged.links)
 
 
 def _services(place: Path, checked: Checked) -> tuple[Problem, ...]:
@@ -131,7 +141,3 @@ def _grouped(head: str, problems: Iterable[Problem]) -> None:
                 click.echo(f"            {one.hint}")
     if len(order) > shown:
         click.echo(f"and {len(order) - shown} more; --json has all of them")
-
-
-COMMANDS: tuple[click.Command, ...] = ()
-"""Nothing at the top: the verb is one of the group `docs`."""

@@ -16,8 +16,11 @@ def orphans(vault: Vault, links: Mapping[str, Set[str]]) -> list[Problem]:
 
     `links` are the paths that each page links to, by its path (`wikilinks.Rewritten.links`, which holds
     neither generated listings nor a page's links to itself). Left out are the front page, index pages,
-    generated pages, runbooks when a page lists them all, and pages with `orphan: true` in their front matter.
+    generated pages, runbooks when a page lists them all, and pages with `orphan: true` in their front matter;
+    and a page that is the only one.
     """
+    if sum(not page.generated for page in vault.pages.values()) < 2:
+        return []
     linked = {target for origin, targets in links.items() for target in targets if target != origin}
     listed = any(LISTING in page.text for page in vault.pages.values())
     return [

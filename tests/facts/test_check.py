@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from blumeops.cli import cli
+from blumeops.errors import BadInput
 from blumeops.facts import check
 from tests.facts.conftest import checked, page, problems
 
@@ -190,3 +191,29 @@ def test_a_list_that_lacks_one_or_has_one_too_many_says_so(apps: Path) -> None:
 def test_a_table_that_is_no_list_of_all_is_left_alone(apps: Path, names: tuple[str, ...]) -> None:
     page(apps, LIST.format(rows="\n".join(f"| `{name}` | x |" for name in names)))
     assert problems(apps) == []
+
+
+def test_a_page_that_nothing_leads_to_is_found(lab: Path) -> None:
+    """A mistake where the site is ours; in a vault that people read by its folders it is a warning."""
+    for name, leads in (("a", "b"), ("b", "a"), ("lonely", "a")):
+        (lab / f"docs/{name}.md").write_text(f"# {name}\n\n[[{leads}]]\n")
+    told = json.loads(run("--root", str(lab), "--json").stdout)
+    assert told["problems"] == []
+    assert "docs/lonely.md" in [one["path"] for one in told["warnings"]]
+    (lab / "mkdocs.yml").write_text("site_name: Lab\nplugins:\n  - blumeops\n")
+    done = run("--root", str(lab))
+    assert done.returncode == 2
+    assert "docs/lonely.md\n         1  no page links here" in done.stdout
+
+
+def test_a_build_compares_the_pages_first_unless_told_not_to(lab: Path) -> None:
+    (lab / "mkdocs.yml").write_text("site_name: Lab\nplugins:\n  - blumeops\n")
+    (lab / "docs/index.md").write_text("# Lab\n\n[[reader]]\n")
+    (lab / "apps/reader/kustomization.yaml").write_text("images: [{newTag: '3'}]\n")
+    build = ["docs", "build", "--root", str(lab)]
+    done = CliRunner().invoke(cli, build, standalone_mode=False)
+    assert isinstance(done.exception, BadInput)
+    assert done.exception.problems[0].path == "docs/reader.md"
+    assert not (lab / "site").exists()
+    assert CliRunner().invoke(cli, [*build, "--no-facts"], standalone_mode=False).exception is None
+    assert (lab / "site/index.html").exists()
