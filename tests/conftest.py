@@ -7,6 +7,7 @@ the tests stand on. A sandbox that ran before is used and left running.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 BLUMEOPS = Path(sys.executable).with_name("blumeops")
 UP_SECONDS = 3600
 """Bounds `up` when engines have to be built first, on two cores."""
+
+# A shell starts background jobs with Ctrl-C ignored, and all that they start inherits it. The tests that
+# send the signal would wait for ever, so they run as they would in the foreground.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# As in the Makefile: without bytecode each of some hundred processes would compile all that it imports again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @dataclass(frozen=True, slots=True)

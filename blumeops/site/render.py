@@ -38,6 +38,7 @@ from blumeops.site.convert import Converter, Links, is_pure
 from blumeops.site.digests import Neighbourhoods, plain, surroundings
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
+from blumeops.site.templates import COMPILED
 
 _OF_EVERY_PAGE = frozenset({"nav", "pages", "base_url", "extra_css", "extra_javascript", "mkdocs_version",
                             "build_date_utc", "config", "page"})  # fmt: skip
@@ -125,6 +126,7 @@ class _Build:
         config.plugins.on_pre_build(config=config)
         files = get_files(config)
         env = config.theme.get_env()
+        env.bytecode_cache = COMPILED
         files.add_files_from_theme(env, config)
         self.files = files = config.plugins.on_files(files, config=config)
         set_exclusions(files, config)

@@ -49,6 +49,14 @@ def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def clean(remembered: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The site of that vault as a build makes it that remembers nothing."""
+    root = tmp_path_factory.mktemp("clean") / "vault"
+    shutil.copytree(remembered, root)
+    return tree(build.build(root, clean=True))
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file of a folder with its bytes."""
     return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
@@ -121,15 +129,17 @@ def test_a_cached_build_is_a_clean_build_to_the_byte(name: str, remembered: Path
     assert [path for path in clean if clean[path] != cached[path]] == []
 
 
-def test_our_build_is_that_of_mkdocs_to_the_byte(remembered: Path, tmp_path: Path) -> None:
+def test_our_build_is_that_of_mkdocs_to_the_byte(
+    remembered: Path, clean: dict[str, bytes], tmp_path: Path
+) -> None:
     """The steps that we take one by one, and what we do sooner, change nothing of what MkDocs makes."""
     root = tmp_path / "vault"
     shutil.copytree(remembered, root)
     argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "theirs"]
     subprocess.run(argv, cwd=root, check=True, timeout=60)
-    ours, theirs = tree(build.build(root, clean=True)), tree(tmp_path / "theirs")
-    assert ours.keys() == theirs.keys()
-    assert [path for path in theirs if theirs[path] != ours[path]] == []
+    theirs = tree(tmp_path / "theirs")
+    assert clean.keys() == theirs.keys()
+    assert [path for path in theirs if theirs[path] != clean[path]] == []
 
 
 def test_a_second_build_renders_nothing(remembered: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -166,7 +176,9 @@ def test_a_link_that_died_is_found_in_a_remembered_page(remembered: Path, tmp_pa
 
 
 @pytest.mark.parametrize("harm", ["cut off", "not a database", "a value changed", "empty"])
-def test_a_damaged_cache_is_never_trusted(harm: str, remembered: Path, tmp_path: Path) -> None:
+def test_a_damaged_cache_is_never_trusted(
+    harm: str, remembered: Path, clean: dict[str, bytes], tmp_path: Path
+) -> None:
     """Half a file, another file, a value that is not what was put there: the site is the same."""
     root = tmp_path / "vault"
     shutil.copytree(remembered, root)
@@ -182,7 +194,7 @@ def test_a_damaged_cache_is_never_trusted(harm: str, remembered: Path, tmp_path:
             base.close()
         case "empty":
             file.write_bytes(b"")
-    assert tree(build.build(root)) == tree(build.build(root, clean=True))
+    assert tree(build.build(root)) == clean
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
@@ -205,7 +217,9 @@ def test_the_cache_stays_within_its_bounds(tmp_path: Path) -> None:
     assert 0 < total <= 4000
 
 
-def test_two_builds_at_once_both_make_a_whole_site(remembered: Path, tmp_path: Path) -> None:
+def test_two_builds_at_once_both_make_a_whole_site(
+    remembered: Path, clean: dict[str, bytes], tmp_path: Path
+) -> None:
     """The second waits for the first; nothing is left over, and the site is that of a clean build."""
     root = tmp_path / "vault"
     shutil.copytree(remembered, root)
@@ -214,7 +228,7 @@ def test_two_builds_at_once_both_make_a_whole_site(remembered: Path, tmp_path: P
     said = [process.communicate(timeout=60)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
     assert not list((root / "build").glob("site-*"))
-    assert tree(root / "site") == tree(build.build(root, clean=True))
+    assert tree(root / "site") == clean
 
 
 def test_a_cache_that_another_thread_writes_is_read(tmp_path: Path) -> None:
