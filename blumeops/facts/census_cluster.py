@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from blumeops.facts.located import Located
 from blumeops.facts.places import Places
+from blumeops.located import Located
 
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "Pod", "ReplicaSet"}
 _UNTAGGED = {"kustomized", "placeholder", "overridden", "set-by-kustomize"}

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from blumeops.facts.located import Located
 from blumeops.facts.places import Places
+from blumeops.located import Located
 
 _PARTS = {"tasks", "defaults", "handlers", "meta", "vars", "templates", "files"}
 _INVENTORY = re.compile(r"(?:^|/)(?:inventor(?:y|ies)/(?:[^/]+/)?)?(?:hosts|inventory)(?:\.(?:ya?ml|ini))?$")

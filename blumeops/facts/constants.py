@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from blumeops.facts.located import Fault, Located
+from blumeops.located import Fault, Located
 
 Fields = Mapping[str, tuple[str, ...]]
 """The fields of each class of the module, in order."""

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blumeops.errors import BadInput, Problem
-from blumeops.facts import expression, located
+from blumeops.facts import expression, formats
 from blumeops.facts.expression import Index, Key, Part, Step, Way, Where
-from blumeops.facts.located import Located
 from blumeops.facts.tree import Tree
+from blumeops.located import Located
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Places:
     def documents(self, path: str) -> tuple[Located, ...]:
         """Every document of a file. Raises `BadInput` with the line that is wrong."""
         if path not in self._read:
-            self._read[path] = located.documents(self.tree.text(path), path)
+            self._read[path] = formats.documents(self.tree.text(path), path)
         return self._read[path]
 
     def quiet(self, path: str) -> tuple[Located, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from blumeops.facts.located import Located
+from blumeops.located import Located
 
 
 def sections(text: str) -> tuple[Located, ...]:

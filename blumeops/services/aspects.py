@@ -9,7 +9,7 @@ from blumeops.errors import Problem
 from blumeops.services import landscape
 from blumeops.services.evidence import Address
 from blumeops.services.landscape import Landscape
-from blumeops.services.located import Fact
+from blumeops.services.manifests import Fact
 from blumeops.services.model import Application, Aspect, Card, Cover, Role, Route, Service, normal
 
 HINTS = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
-from blumeops.services import located
-from blumeops.services.located import Document, Fact, Files
+from blumeops.services import manifests
+from blumeops.services.manifests import Document, Fact, Files
 from blumeops.services.model import Application, Workload
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -48,7 +48,7 @@ def _is_application(one: Document) -> bool:
 
 def _read(path: Path, root: Path, problems: list[Problem]) -> list[Document]:
     try:
-        return located.documents(path, path.resolve().relative_to(root.resolve()).as_posix())
+        return manifests.documents(path, path.resolve().relative_to(root.resolve()).as_posix())
     except BadInput as error:
         problems += error.problems
         return []

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
-from blumeops.services import located
+from blumeops.services import manifests
 from blumeops.services.hosts import Hosts, Variable
-from blumeops.services.located import Document, Fact, Files
+from blumeops.services.manifests import Document, Fact, Files
 from blumeops.services.model import Card, Role, Route
 
 _UPSTREAM = ("upstream", "backend", "proxy_to", "target")
@@ -176,7 +176,7 @@ def watched(files: Files) -> tuple[list[Address], list[Address], list[Dashboard]
 def _configurations(path: Path, files: Files) -> Iterator[Document]:
     """A file's documents, and those that stand as text in a ConfigMap's data."""
     try:
-        read = located.documents(path, files.shown(path))
+        read = manifests.documents(path, files.shown(path))
     except BadInput:
         return  # reported where the file is read for what it is
     for one in read:
@@ -184,7 +184,7 @@ def _configurations(path: Path, files: Files) -> Iterator[Document]:
         for key, text in one.mapping("data").items():
             if key.endswith((".yaml", ".yml")) and isinstance(text, str):
                 try:
-                    yield from located.parse(text, one.path, first_line=one.line("data", key) + 1)
+                    yield from manifests.parse(text, one.path, first_line=one.line("data", key) + 1)
                 except BadInput:
                     continue
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
-from blumeops.services import located
-from blumeops.services.located import Document, Fact, Files
+from blumeops.services import manifests
+from blumeops.services.manifests import Document, Fact, Files
 from blumeops.services.model import Role
 
 _JINJA = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -83,7 +83,7 @@ def hosts(files: Files, problems: list[Problem]) -> Hosts:
         if not kind:
             continue
         try:
-            read = located.documents(path, files.shown(path))
+            read = manifests.documents(path, files.shown(path))
         except BadInput as error:
             problems += error.problems
             continue

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.errors import Problem
-from blumeops.services import cluster, evidence, located
+from blumeops.services import cluster, evidence, manifests
 from blumeops.services import hosts as ansible
 from blumeops.services.evidence import Address, Backup, Dashboard
 from blumeops.services.hosts import Hosts
-from blumeops.services.located import Fact
+from blumeops.services.manifests import Fact
 from blumeops.services.model import Application, Card, Role, Route
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
@@ -55,7 +55,7 @@ class Listener:
 
 def read(root: Path, docs: Path, problems: list[Problem]) -> Landscape:
     """Read a repository: `homelab/` in it when it is there, else all of it. Adds to `problems`."""
-    files = located.files(root)
+    files = manifests.files(root)
     known = ansible.hosts(files, problems)
     probes, sources, dashboards = evidence.watched(files)
     applications = tuple(cluster.applications(files, problems))

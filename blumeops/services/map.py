@@ -13,7 +13,7 @@ from pathlib import Path
 from blumeops.errors import Problem
 from blumeops.services import aspects, landscape
 from blumeops.services.landscape import Landscape
-from blumeops.services.located import Fact
+from blumeops.services.manifests import Fact
 from blumeops.services.model import Application, Card, Layer, Role, Route, Service, ServiceMap, normal
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from blumeops.errors import Problem
-from blumeops.services.located import Fact
+from blumeops.services.manifests import Fact
 
 
 def normal(name: str) -> str:

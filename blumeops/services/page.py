@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blumeops.errors import Problem
 from blumeops.services import diagram, map
-from blumeops.services.located import Fact
+from blumeops.services.manifests import Fact
 from blumeops.services.model import Aspect, Cover, Service, ServiceMap
 from blumeops.site import wikilinks
 

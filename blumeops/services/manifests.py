@@ -1,25 +1,21 @@
-"""YAML of any kind, with the line of every value: manifests, inventories, playbooks, front matter.
+"""What a repository's YAML says, with the place of every value: manifests, inventories, playbooks.
 
-Numbers and dates stay the text that was written (`1.10` is a version and no number), an unknown tag such as
-`!vault` is the text behind it, and nothing is ever constructed from a tag.
+Numbers and dates stay the text that was written (`1.10` is a version and no number).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from blumeops import located
 from blumeops.errors import BadInput, Problem
+from blumeops.located import Fault, Located
 
 MAX_BYTES = 3_000_000
 """Larger than any file that a person writes; a bigger one is generated, and says nothing about services."""
-
-MAX_VALUES = 100_000
-"""Aliases expand to many values from few bytes; the limit counts them expanded."""
 
 _NOT_OURS = {
     "tests",
@@ -38,8 +34,6 @@ _NOT_OURS = {
     "__pycache__",
 }
 _SAYING = (".yaml", ".yml", ".json", ".toml", ".j2")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 Step = str | int
 
 
@@ -62,11 +56,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document: its plain value, and the line of each value by the way that leads to it."""
+    """One YAML document: its plain value, and the place of each value by the way that leads to it."""
 
     value: object
     path: str
-    lines: Mapping[tuple[Step, ...], int]
+    found: Located
 
     def get(self, *way: Step) -> object:
         """The value at the end of a way of keys and indices; None when the way ends before."""
@@ -92,10 +86,14 @@ class Document:
         return found if isinstance(found, list) else []
 
     def line(self, *way: Step) -> int:
-        """The line of a value, or of the closest thing around it."""
-        while way and way not in self.lines:
-            way = way[:-1]
-        return self.lines.get(way, 0)
+        """The line of a value (of its key, where it has one), or of the closest thing around it."""
+        here = self.found
+        for step in way:
+            further = here.get(step)
+            if further is None:
+                break
+            here = further
+        return here.named or here.line
 
     def fact(self, *way: Step) -> Fact | None:
         """The text at the end of a way with its place; None when there is none."""
@@ -119,51 +117,10 @@ def documents(path: Path, shown: str) -> list[Document]:
 def parse(text: str, shown: str, *, first_line: int = 1) -> list[Document]:
     """Every document of a text. Raises `BadInput`."""
     try:
-        nodes = list(yaml.compose_all(text, _LOADER))
-        return [_document(node, shown, first_line) for node in nodes if node is not None]
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + first_line if mark else 0
-        raise BadInput([Problem(f"not YAML: {error.problem}", shown, line)]) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadInput([Problem(f"not YAML: {str(error).splitlines()[0]}", shown)]) from error
-
-
-def _document(node: yaml.Node, shown: str, first_line: int) -> Document:
-    lines: dict[tuple[Step, ...], int] = {}
-    value = _plain(node, (), lines, first_line, shown)
-    return Document(value, shown, lines)
-
-
-def _plain(node: yaml.Node, way: tuple[Step, ...], lines: dict, first: int, shown: str) -> object:
-    if len(lines) >= MAX_VALUES:
-        raise BadInput([Problem(f"more than {MAX_VALUES} values when its aliases are expanded", shown)])
-    lines.setdefault(way, node.start_mark.line + first)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*way, n), lines, first, shown) for n, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        made = {}
-        for key, value in node.value:
-            if str(key.value) in made:
-                once = lines[*way, str(key.value)]
-                what = f"duplicate key {key.value!r} (first in line {once})"
-                raise BadInput([Problem(what, shown, key.start_mark.line + first)])
-            lines[*way, str(key.value)] = key.start_mark.line + first
-            made[str(key.value)] = _plain(value, (*way, str(key.value)), lines, first, shown)
-        return made
-    return _scalar(node)
-
-
-def _scalar(node: yaml.ScalarNode) -> object:
-    match node.tag.rpartition(":")[2]:
-        case "null":
-            return None
-        case "bool":
-            return _BOOLEANS.get(node.value.lower(), node.value)
-        case "int" if node.value.isdigit() and (node.value == "0" or node.value[0] != "0"):
-            return int(node.value)
-        case _:
-            return node.value
+        found = located.of_yaml(text, first_line=first_line)
+    except Fault as fault:
+        raise BadInput([Problem(fault.problem[0], shown, *fault.problem[1:])]) from fault
+    return [Document(one.plain(), shown, one) for one in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,71 +1,14 @@
-"""The values of a file, each as the text that is written there and with its line, whatever the format.
-
-Nothing is converted: `1.10` stays `1.10`, `no` stays `no`, `22:22` stays `22:22`, since that is what a reader
-sees too. A key given twice is refused, and so is a file that grows beyond bounds when its aliases expand.
-"""
+"""The values of a file of any format, each as the text that is written there and with its line."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-import yaml
-
+from blumeops import located
 from blumeops.errors import BadInput, Problem
-
-MAX_VALUES = 100_000
-"""Aliases make many values from few bytes; the limit counts them expanded."""
-
-MAX_DEPTH = 100
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A value: a text, a mapping or a list (one of the three), and where it stands, from 1."""
-
-    line: int
-    column: int = 0
-    text: str | None = None
-    members: Mapping[str, Located] | None = None
-    items: tuple[Located, ...] | None = None
-
-    def get(self, *way: str | int) -> Located | None:
-        """The value at the end of a way of keys and numbers; None when the way ends before."""
-        found: Located | None = self
-        for step in way:
-            if found is None:
-                return None
-            if isinstance(step, int):
-                found = found.items[step] if found.items and step < len(found.items) else None
-            else:
-                found = (found.members or {}).get(step)
-        return found
-
-    def said(self, *way: str | int) -> str:
-        """The text at the end of a way; empty when there is none."""
-        found = self.get(*way)
-        return (found.text or "") if found else ""
-
-    def all(self, *way: str | int) -> tuple[Located, ...]:
-        """The items at the end of a way."""
-        found = self.get(*way)
-        return (found.items or ()) if found else ()
-
-    def each(self, *way: str | int) -> Mapping[str, Located]:
-        """The members at the end of a way."""
-        found = self.get(*way)
-        return (found.members or {}) if found else {}
-
-
-class Fault(Exception):
-    """What is wrong in a file, and in which line."""
-
-    def __init__(self, what: str, line: int = 0, column: int = 0) -> None:
-        super().__init__(what)
-        self.problem = (what, line, column)
+from blumeops.located import Fault, Located
 
 
 def documents(text: str, path: str) -> tuple[Located, ...]:
@@ -84,7 +27,7 @@ def _reader(path: str) -> Callable[[str], tuple[Located, ...]]:
     name = path.rpartition("/")[2].casefold()
     suffix = name.rpartition(".")[2]
     if suffix in ("yaml", "yml"):
-        return _yaml
+        return located.of_yaml
     if suffix in ("json", "hujson", "jsonc", "webmanifest"):
         return _json
     if suffix == "toml":
@@ -94,40 +37,6 @@ def _reader(path: str) -> Callable[[str], tuple[Located, ...]]:
     if suffix in ("ini", "cfg", "conf", "properties", "service", "timer", "env") or name.startswith(".env"):
         return words.sections
     return words.lines
-
-
-def _yaml(text: str) -> tuple[Located, ...]:
-    try:
-        nodes = [node for node in yaml.compose_all(text, _LOADER) if node is not None]
-        budget = [MAX_VALUES]
-        return tuple(_yaml_value(node, budget, 0) for node in nodes)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise Fault(f"not YAML: {error.problem}", *place) from error
-    except yaml.YAMLError as error:
-        raise Fault(f"not YAML: {str(error).splitlines()[0]}") from error
-
-
-def _yaml_value(node: yaml.Node, budget: list[int], depth: int) -> Located:
-    line, column = node.start_mark.line + 1, node.start_mark.column + 1
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise Fault(f"more than {MAX_VALUES} values when its aliases are expanded", line, column)
-    if depth > MAX_DEPTH:
-        raise Fault(f"nested deeper than {MAX_DEPTH} levels", line, column)
-    if isinstance(node, yaml.SequenceNode):
-        items = tuple(_yaml_value(item, budget, depth + 1) for item in node.value)
-        return Located(line, column, items=items)
-    if isinstance(node, yaml.MappingNode):
-        members: dict[str, Located] = {}
-        for key, value in node.value:
-            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            if name in members and name != "<<":
-                raise Fault(f"{name} is given twice", key.start_mark.line + 1, key.start_mark.column + 1)
-            members[name] = _yaml_value(value, budget, depth + 1)
-        return Located(line, column, members=members)
-    return Located(line, column, text=node.value)
 
 
 def _json(text: str) -> tuple[Located, ...]:
