@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blumeops.errors import BadInput, BlumeOpsError, EngineError, Locked, Problem
 from blumeops.site import finished, markdown, staging
@@ -18,6 +19,9 @@ from blumeops.site.place import Place
 from blumeops.site.serve import serving, watch
 from blumeops.site.swap import fresh_folder
 from blumeops.site.swap import swap as _swap
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
 
 BUILD_TIMEOUT_SECONDS = 300
 CACHE = "pages.sqlite"
@@ -44,19 +48,38 @@ def build(where: Path | Place, *, strict: bool = True, clean: bool = False, link
     place = Place.of(where)
     _require_ours(place)
     with _alone(place):
-        staged = staging.stage(place, strict=strict)
-        with fresh_folder(place.work) as fresh:
-            problems = _render(place, staged, fresh, clean=clean)
-            if links and not problems:
-                problems = _dead_links(place, staged, fresh)
-            if problems and strict:
-                raise BadInput(problems)
-            for problem in (*staged.problems, *problems):
-                _log.warning("%s", problem)
-            if not _is_at_home(place):
-                (fresh / ".gitignore").write_text(IGNORE)
-            _swap(fresh, place.site)
+        _build(place, staging.stage(place, strict=strict), strict=strict, clean=clean, links=links)
     return place.site
+
+
+def _build(place: Place, staged: staging.Staged, *, strict: bool, clean: bool, links: bool) -> None:
+    from blumeops.site import render, unchanged
+
+    config, made = render.prepared(place, staged)
+    checker = str(finished.lychee() or "") if links else ""
+    if not clean and unchanged.stands(place, made, checker=checker):
+        _say_unchecked(links, checker)
+        _log.info("%d pages rendered, %d as they were", 0, len(staged.vault.pages))
+        return
+    with fresh_folder(place.work) as fresh:
+        problems = _render(place, staged, fresh, config, clean=clean)
+        if links and not problems:
+            problems = _dead_links(place, staged, fresh)
+        if problems and strict:
+            raise BadInput(problems)
+        for problem in (*staged.problems, *problems):
+            _log.warning("%s", problem)
+        if not _is_at_home(place):
+            (fresh / ".gitignore").write_text(IGNORE)
+        files = unchanged.look(fresh)
+        _swap(fresh, place.site)
+        unchanged.remember(place, "" if problems else made, files, checker=checker)
+
+
+def _say_unchecked(links: bool, checker: str) -> None:
+    """Say that nobody looked at the links of the finished site, where somebody should have."""
+    if links and not checker:
+        _log.warning("links in the finished site were not checked: lychee is not here; %s", finished.INSTALL)
 
 
 def serve(where: Path | Place, port: int, *, notify: Callable[[str], None] = _log.info) -> None:
@@ -121,12 +144,14 @@ def _alone(place: Place) -> Iterator[None]:
         lock.release()
 
 
-def _render(place: Place, staged: staging.Staged, fresh: Path, *, clean: bool) -> list[Problem]:
+def _render(
+    place: Place, staged: staging.Staged, fresh: Path, config: MkDocsConfig | None, *, clean: bool
+) -> list[Problem]:
     from blumeops.site.render import render
 
     with Cache(None if clean else place.work / CACHE) as cache:
         try:
-            done = render(place, staged, fresh, cache)
+            done = render(place, staged, fresh, cache, config)
         except OSError as error:
             raise EngineError(
                 f"the site cannot be written: {error.strerror}", where=str(error.filename)
@@ -138,7 +163,7 @@ def _render(place: Place, staged: staging.Staged, fresh: Path, *, clean: bool) -
 def _dead_links(place: Place, staged: staging.Staged, fresh: Path) -> list[Problem]:
     program = finished.lychee()
     if program is None:
-        _log.warning("links in the finished site were not checked: lychee is not here; %s", finished.INSTALL)
+        _say_unchecked(True, "")
         return []
     mark, seen = place.work / "links.checked", _digest_of(fresh, str(program))
     if mark.is_file() and mark.read_text() == seen:

@@ -53,6 +53,8 @@ def finish(source: Source, path: str, text: str, problems: list[Problem]) -> str
 
 def _in_prose(pattern: re.Pattern[str], made: Callable[[re.Match[str]], str], text: str) -> str:
     """Replace outside of fences only: what a page quotes, and what a run printed, is never acted on."""
+    if not pattern.search(text):
+        return text
     ends = [(f.first, len(text) if f.last is None else f.last) for f in markdown.fences(text)]
 
     def outside(found: re.Match[str]) -> str:

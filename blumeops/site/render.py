@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import get_toc
 
 from blumeops.errors import EngineError
-from blumeops.site import search
+from blumeops.site import search, unchanged
 from blumeops.site.cache import Cache, digest, json_text
 from blumeops.site.convert import Converter, Links, is_pure
 from blumeops.site.digests import Neighbourhoods, plain, surroundings
@@ -53,11 +53,18 @@ class Rendered:
     remembered: int
 
 
-def render(place: Place, staged: Staged, into: Path, cache: Cache) -> Rendered:
-    """Build a staged tree into a folder. Raises `EngineError` when MkDocs cannot."""
+def render(
+    place: Place, staged: Staged, into: Path, cache: Cache, config: MkDocsConfig | None = None
+) -> Rendered:
+    """Build a staged tree into a folder. Raises `EngineError` when MkDocs cannot.
+
+    `config` is what `configured` said for this place, when the caller asked already.
+    """
     with _complaints() as said:
         try:
-            build = _Build(_configured(place, staged, into), cache)
+            config = config or configured(place)
+            _point(config, place, staged, into)
+            build = _Build(config, cache)
             build.run()
         except (Abort, BuildError, MkDocsException) as error:
             if not said:
@@ -66,14 +73,26 @@ def render(place: Place, staged: Staged, into: Path, cache: Cache) -> Rendered:
     return Rendered(tuple(dict.fromkeys(said)), build.rendered, build.remembered)
 
 
-def _configured(place: Place, staged: Staged, into: Path) -> MkDocsConfig:
+def configured(place: Place) -> MkDocsConfig:
+    """The configuration of a place as MkDocs reads it."""
     named = {} if place.ours else {"site_name": place.name}
-    config = load_config(str(place.config), docs_dir=str(staged.folder), site_dir=str(into), **named)
+    nowhere = place.work / "site"
+    return load_config(str(place.config), docs_dir=str(place.staged), site_dir=str(nowhere), **named)
+
+
+def prepared(place: Place, staged: Staged) -> tuple[MkDocsConfig | None, str]:
+    """The configuration, and the digest of all that the site is made from; None and "" when in doubt."""
+    with _complaints() as said, suppress(Abort, MkDocsException):
+        config = configured(place)
+        if not said:
+            return config, unchanged.key(place, staged, config)
+    return None, ""
+
+
+def _point(config: MkDocsConfig, place: Place, staged: Staged, into: Path) -> None:
+    config.docs_dir, config.site_dir = str(staged.folder), str(into)
     if "blumeops" in config.plugins:
         config.plugins["blumeops"].take(place, staged)
-    else:
-        config.docs_dir = str(staged.folder)
-    return config
 
 
 @contextmanager

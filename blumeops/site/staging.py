@@ -22,6 +22,7 @@ from blumeops.facts import freshness
 from blumeops.site import reference, wikilinks
 from blumeops.site.additions import additions
 from blumeops.site.additions import pages as made_pages
+from blumeops.site.cache import digest
 from blumeops.site.compose import Source, finish, read_text
 from blumeops.site.navigation import SECTIONS, Nav, navigation
 from blumeops.site.place import STAGED as STAGED
@@ -38,7 +39,10 @@ ATTACHMENTS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The staged tree: its folder, the index of its pages, the navigation, and what was written."""
+    """The staged tree: its folder, the index of its pages, the navigation, and what was written.
+
+    `digest` is that of all its files; empty when it was not written.
+    """
 
     folder: Path
     vault: Vault
@@ -47,6 +51,7 @@ class Staged:
     written: tuple[str, ...]
     removed: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
+    digest: bytes = b""
 
 
 def read(where: Path | Place) -> Source:
@@ -166,27 +171,45 @@ def stage(
     for path, end in added.ends.items():
         texts[path] = texts[path].rstrip("\n") + "\n\n" + end
     wanted = {**texts, **added.files, **source.files}
-    written, removed = _write(wanted, into) if write else ((), ())
+    written, removed, made = _write(wanted, into) if write else ((), (), b"")
     nav = navigation(source.vault.pages)
-    return Staged(into, source.vault, nav, links, written, removed, tuple(problems))
+    return Staged(into, source.vault, nav, links, written, removed, tuple(problems), made)
 
 
-def _write(wanted: Mapping[str, str | Path], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bring a folder to exactly these files. Returns what was written and what was removed."""
+def _write(wanted: Mapping[str, str | Path], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], bytes]:
+    """Bring a folder to exactly these files. Returns what was written, what was removed, and the digest."""
     written = []
+    parts: list[str | bytes] = []
     for path, made in wanted.items():
-        file = folder / path
+        file = os.path.join(folder, path)
         data = made.encode() if isinstance(made, str) else made.read_bytes()
-        if file.is_file() and file.read_bytes() == data:
+        parts += [path, digest(data)]
+        if _holds(file, data):
             continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        Path(file).write_bytes(data)
         written.append(path)
-    there = [file for file in sorted(folder.rglob("*"), reverse=True)] if folder.is_dir() else []
-    left = [file for file in there if file.is_file() and file.relative_to(folder).as_posix() not in wanted]
-    for file in left:
-        file.unlink()
-    for file in there:
-        if file.is_dir() and not any(file.iterdir()):
-            file.rmdir()
-    return tuple(sorted(written)), tuple(file.relative_to(folder).as_posix() for file in left)
+    left = _clear(wanted, folder)
+    return tuple(sorted(written)), tuple(left), digest(*parts)
+
+
+def _holds(file: str, data: bytes) -> bool:
+    try:
+        with open(file, "rb") as there:
+            return there.read() == data
+    except OSError:
+        return False
+
+
+def _clear(wanted: Mapping[str, str | Path], folder: Path) -> list[str]:
+    """Remove the files that are not wanted, and the folders that are empty then."""
+    left = []
+    for inside, _, files in os.walk(folder, topdown=False):
+        for name in sorted(files):
+            path = os.path.relpath(os.path.join(inside, name), folder) if inside != str(folder) else name
+            if path not in wanted:
+                os.unlink(os.path.join(inside, name))
+                left.append(path)
+        if inside != str(folder) and not os.listdir(inside):
+            os.rmdir(inside)
+    return left

@@ -149,6 +149,22 @@ def test_a_second_build_renders_nothing(remembered: Path, caplog: pytest.LogCapt
     assert caplog.messages[-1].startswith("0 pages rendered")
 
 
+@pytest.mark.parametrize("harm", ["a-page-changed", "a-page-gone", "a-file-more"])
+def test_a_site_that_is_not_as_it_was_made_is_made_again(harm: str, remembered: Path) -> None:
+    """Nothing is built when nothing changed, and the site itself is among what may not have changed."""
+    site = build.build(remembered, links=False)
+    before = tree(site)
+    match harm:
+        case "a-page-changed":
+            (site / "index.html").write_bytes(before["index.html"][::-1])
+        case "a-page-gone":
+            (site / "index.html").unlink()
+        case _:
+            (site / "more.html").write_text("more")
+    assert tree(site) != before
+    assert tree(build.build(remembered, links=False)) == before
+
+
 def test_one_edit_renders_one_page(
     remembered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
