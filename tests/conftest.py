@@ -6,6 +6,7 @@ the tests stand on. A sandbox that ran before is used and left running.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from blumeops import doctor, repository
+from blumeops import cli, doctor, repository
 from blumeops.homelab import Homelab
 from blumeops.sandbox.sandbox import Sandbox
 
@@ -63,6 +65,17 @@ def run_blumeops(*words: str, cwd: Path = ROOT, timeout: float = 300, **env: str
         timeout=timeout,
     )
     return Ran(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+
+
+def run_here(*words: str, cwd: Path = ROOT, **env: str) -> Ran:
+    """Run the command line as `run_blumeops` does, but in this process, which has the libraries at hand.
+
+    All of it but what the interpreter does at its start and end; each verb has a test with a process too.
+    """
+    begun = time.monotonic()
+    with CliRunner().isolation(env={"NO_COLOR": "1", **env}) as (out, err, _), contextlib.chdir(cwd):
+        code = cli.run(list(words))
+        return Ran(code, out.getvalue().decode(), err.getvalue().decode(), time.monotonic() - begun)
 
 
 @pytest.fixture(scope="session")

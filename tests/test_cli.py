@@ -1,4 +1,4 @@
-"""The command line, run as people run it: in a process of its own."""
+"""The command line, run as people run it: in a process of its own, where that can make a difference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from blumeops.cli import cli
 from blumeops.repository import Repository
-from tests.conftest import BLUMEOPS, run_blumeops
+from tests.conftest import BLUMEOPS, run_blumeops, run_here
 
 HEAVY = (
     "pulumi", "kubernetes", "ansible_runner", "mkdocs", "jupytext", "papermill", "nbclient", "nbformat",
@@ -93,7 +93,7 @@ def test_the_command_line_loads_nothing_heavy() -> None:
     "words", [["plan", "clutser"], ["aply"], ["plan", "--jsn"], ["rollback"]], ids=" ".join
 )
 def test_a_word_that_is_not_known_is_an_error_and_is_named(words: list[str], checkout: Path) -> None:
-    done = run_blumeops(*words, cwd=checkout)
+    done = run_here(*words, cwd=checkout)
     assert done.code == 2 and done.out == ""
     assert words[-1] in done.err or "REVISION" in done.err
     assert "Traceback" not in done.err
@@ -105,17 +105,17 @@ def test_an_error_says_what_where_and_hint(checkout: Path) -> None:
     first, hint = done.err.splitlines()
     assert first == f"error: {checkout}/.sandbox/target.toml: the sandbox is not up"
     assert hint == "hint: run `blumeops sandbox up`"
-    unknown = run_blumeops("plan", "--target", "hme", cwd=checkout)
+    unknown = run_here("plan", "--target", "hme", cwd=checkout)
     assert unknown.code == 2 and "known targets: sandbox, home, broken" in unknown.err
 
 
 def test_errors_are_json_where_json_was_asked_for(checkout: Path) -> None:
-    error = json.loads(run_blumeops("status", "--json", cwd=checkout).out)["error"]
+    error = json.loads(run_here("status", "--json", cwd=checkout).out)["error"]
     assert error["what"] == "the sandbox is not up" and error["exit_code"] == 2
     assert error["where"].endswith("target.toml") and error["hint"]
-    usage = run_blumeops("plan", "clutser", "--json", cwd=checkout)
+    usage = run_here("plan", "clutser", "--json", cwd=checkout)
     assert usage.code == 2 and "clutser" in json.loads(usage.out)["error"]["what"]
-    bad = json.loads(run_blumeops("plan", "--json", "--target", "broken", cwd=checkout).out)["error"]
+    bad = json.loads(run_here("plan", "--json", "--target", "broken", cwd=checkout).out)["error"]
     assert any("did you mean 'git'?" in problem["hint"] for problem in bad["problems"])
 
 
@@ -124,12 +124,12 @@ def test_a_report_is_data_on_standard_output_and_progress_is_not(checkout: Path)
     report = json.loads(done.out)
     assert done.code == report["exit_code"] == 4
     assert [layer["state"] for layer in report["layers"]] == ["unknown"] * 3
-    loud = run_blumeops("plan", "--target", "home", cwd=checkout)
+    loud = run_here("plan", "--target", "home", cwd=checkout)
     assert loud.code == 4 and "in sync" not in loud.out and "has no cluster layer" in loud.err
 
 
 def test_outside_of_a_homelab_the_way_in_is_said(tmp_path: Path) -> None:
-    done = run_blumeops("plan", cwd=tmp_path)
+    done = run_here("plan", cwd=tmp_path)
     assert done.code == 2 and "no Git repository with a homelab/ folder" in done.err and "hint:" in done.err
 
 
@@ -148,7 +148,7 @@ def test_a_reader_that_leaves_gets_no_traceback_G12(checkout: Path) -> None:
     event = json.dumps({"at": "2024", "event": "start", "verb": "apply", "revision": "f" * 40})
     for number in range(3000):
         (journal / f"{number:05}-apply.jsonl").write_text(event + "\n")
-    whole = run_blumeops("journal", "-n", "9999", cwd=checkout)
+    whole = run_here("journal", "-n", "9999", cwd=checkout)
     assert whole.code == 0 and len(whole.out) > 70_000
     line = f"'{BLUMEOPS}' journal -n 9999; echo $? >&2"
     done = subprocess.run(["sh", "-c", f"({line}) | head -1"], cwd=checkout, capture_output=True, text=True)
@@ -226,7 +226,7 @@ def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_gets_its_completion(shell: str) -> None:
-    done = run_blumeops("completion", shell)
+    done = run_here("completion", shell)
     assert done.code == 0 and "_BLUMEOPS_COMPLETE" in done.out and done.err == ""
 
 

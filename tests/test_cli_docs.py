@@ -1,4 +1,4 @@
-"""The verbs over the docs, run as people run them: in a process of their own."""
+"""The verbs over the docs, each run once as people run it: in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import BLUMEOPS, Ran, run_blumeops
+from tests.conftest import BLUMEOPS, Ran, run_blumeops, run_here
 from tests.site.conftest import ROOT, VAULT
 
 
@@ -29,11 +29,16 @@ def vault(tmp_path: Path) -> Path:
 
 def docs(*words: str, root: Path) -> Ran:
     """A docs verb on another vault, from a folder that is none."""
+    return run_here("docs", *words, "--root", str(root), cwd=root.parent)
+
+
+def docs_process(*words: str, root: Path) -> Ran:
+    """The same in a process of its own."""
     return run_blumeops("docs", *words, "--root", str(root), cwd=root.parent)
 
 
 def test_a_new_page_can_be_checked_linked_and_found(vault: Path) -> None:
-    made = docs("new", "how-to", "Water the plants", "--json", root=vault)
+    made = docs_process("new", "how-to", "Water the plants", "--json", root=vault)
     assert made.code == 0, str(made)
     said = json.loads(made.out)
     assert said == {
@@ -42,11 +47,11 @@ def test_a_new_page_can_be_checked_linked_and_found(vault: Path) -> None:
     }  # fmt: skip
     with (vault / "docs/reference/caddy.md").open("a") as page:
         page.write("\n\n[[Water the plants]]\n")
-    found = json.loads(docs("links", "water the plants", "--json", root=vault).out)
+    found = json.loads(docs_process("links", "water the plants", "--json", root=vault).out)
     assert [(link["origin"], link["written"]) for link in found["incoming"]] == [
         ("docs/reference/caddy.md", "[[Water the plants]]")
     ]
-    assert docs("check", root=vault).code == 0
+    assert docs_process("check", root=vault).code == 0
 
 
 def test_a_page_is_written_once(vault: Path) -> None:
@@ -86,7 +91,7 @@ def test_a_broken_link_of_the_page_is_exit_code_2(vault: Path) -> None:
 
 
 def test_an_export_says_what_it_wrote(vault: Path, tmp_path: Path) -> None:
-    first = json.loads(docs("export", str(tmp_path / "out"), "--json", root=vault).out)
+    first = json.loads(docs_process("export", str(tmp_path / "out"), "--json", root=vault).out)
     assert "reference/caddy.md" in first["written"] and first["unchanged"] == 0
     again = docs("export", str(tmp_path / "out"), root=vault)
     assert again.code == 0 and again.err.startswith("0 written, 0 removed")
@@ -97,9 +102,9 @@ def test_an_export_says_what_it_wrote(vault: Path, tmp_path: Path) -> None:
 
 
 def test_outside_of_a_homelab_the_option_is_named(tmp_path: Path) -> None:
-    done = run_blumeops("docs", "links", "x", cwd=tmp_path)
+    done = run_here("docs", "links", "x", cwd=tmp_path)
     assert done.code == 2 and "--root DIR" in done.err
-    missing = run_blumeops("docs", "links", "x", "--root", str(tmp_path / "nowhere"), cwd=tmp_path)
+    missing = run_here("docs", "links", "x", "--root", str(tmp_path / "nowhere"), cwd=tmp_path)
     assert missing.code == 2 and "does not exist" in missing.err
 
 
@@ -137,7 +142,7 @@ def test_a_bare_vault_is_built_and_a_broken_link_ends_it_unless_told_otherwise_D
     notes.mkdir()
     (notes / "index.md").write_text("# Notes\n\n[[bread]]\n")
     (notes / "bread.md").write_text("# Bread\n\n[[nothing]] [[index]]\n")
-    refused = docs("build", "--out", str(tmp_path / "site"), root=notes)
+    refused = docs_process("build", "--out", str(tmp_path / "site"), root=notes)
     assert refused.code == 2 and refused.out == "" and "bread.md:3:1: [[nothing]]" in refused.err
     assert not (tmp_path / "site").exists()
     built = docs("build", "--out", str(tmp_path / "site"), "--no-strict", root=notes)

@@ -100,7 +100,7 @@ def main() -> None:
         # A terminal that knows no "✓" gets "?"; without this it would get a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    code = _run(sys.argv[1:])
+    code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -111,7 +111,8 @@ def main() -> None:
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
+    """Run the command line for its words; the exit code. Every error has been said when this returns."""
     try:
         return cli.main(arguments, prog_name="blumeops", standalone_mode=False) or 0
     except click.exceptions.Exit as end:
