@@ -16,6 +16,7 @@ _INFO = re.compile(
     r"\.?[\w#.+-]*[ \t]*(?:\{[^\n]*\}|(?:[ \t]*[A-Za-z]\w*(?:=(?:\"[^\"]*\"|'[^']*'))?)*)[ \t]*"
 )
 _DEEP = re.compile(r" {4}| {0,3}\t")
+_ITEM = re.compile(r" {0,3}(?:[-*+]|\d+[.)])[ \t]")
 _HOLDS_MORE = re.compile(r"[ \t]*(?:\[\^[^\]]+\]:|:[ \t]|>)|.*<")
 
 _MOST_FENCES = 100
@@ -37,19 +38,21 @@ def spans(text: str, *, notebook: bool) -> Iterator[Span]:
     lines, fenced = _certain(text.split("\n"), notebook=notebook)
     masked = markdown.mask_blocks("\n".join(lines)).split("\n")
     start = frontmatter.end_of(text)
-    number, owner, after_code = text.count("\n", 0, start), "", True
+    number, owner, after_code, lazy = text.count("\n", 0, start), "", True, False
     while number < len(lines):
         line, fence = lines[number], fenced.get(number)
         last = number if fence is None else fence.last or number
         end = start + sum(len(each) + 1 for each in lines[number : last + 1])
         indented = _DEEP.match(line) and line.strip()
-        is_code = (
-            indented and owner and after_code and not masked[number].strip() and not _HOLDS_MORE.match(owner)
-        )
+        sure = owner and after_code and not lazy and not _HOLDS_MORE.match(owner)
+        is_code = indented and sure and not masked[number].strip()
         after_code = not line.strip() or bool(is_code)
         if fence or is_code:
             yield Span(start, end - 1, fenced=fence is not None)
         elif line.strip() and not indented:
+            # A line right below an item's line belongs to that item however little it is indented, and what
+            # is indented below it is then a paragraph of the item, or a table.
+            lazy = bool(lines[number - 1].strip()) and (lazy or bool(_ITEM.match(owner)))
             owner = line
         number, start = last + 1, end
 

@@ -154,6 +154,26 @@ PAYLOADS = (*(text for text in HARMFUL if not text.startswith("---")), '`" oncli
             '<b title=" onclick=alert(1) ">', "{ title='<b class=\" onclick=alert(1) \">' }")  # fmt: skip
 
 
+BELOW_A_LIST = (
+    "  1. a\nterm\n\ntext\n\n    <script>1</script>\n|---|---|\n:   def\n",
+    "  1. a\nterm\n<script>1</script> | b\n          a\n<script>1</script>\ntext\n\t\n"
+    "    <script>1</script>\n|---|---|\n:   def\n     ",
+    "- a\nlazy\n\n    <script>1</script>\n|---|---|\n",
+    "- a\nlazy\nlazy\n\n        x | y\n        --|--\n        <script>1</script> | b\n",
+)
+
+
+@pytest.mark.parametrize("text", BELOW_A_LIST)
+def test_what_is_indented_below_an_item_that_goes_on_is_no_code_D2(text: str) -> None:
+    """A line right below an item is the item's, so what is indented after it may be a table of the item."""
+    assert acts(sanitise(text, source="x").text) == []
+
+
+def test_code_below_a_paragraph_stays_code() -> None:
+    text = "- a\n\nA paragraph\nof two lines.\n\n    <script>let it = 1</script>\n"
+    assert sanitise(text, source="x") == Sanitised(text)
+
+
 def test_no_mixture_of_markdown_and_harm_acts() -> None:
     """Texts thrown together from marks and harm, through the real renderer: nothing of them acts.
 
