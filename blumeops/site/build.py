@@ -17,7 +17,7 @@ from blumeops.site import finished, markdown, staging
 from blumeops.site.cache import Cache, digest
 from blumeops.site.place import Place
 from blumeops.site.serve import serving, watch
-from blumeops.site.swap import fresh_folder
+from blumeops.site.swap import clear, fresh_folder
 from blumeops.site.swap import swap as _swap
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def _alone(place: Place) -> Iterator[None]:
             "another build does not end", where=str(place.work), hint="end it, then build again"
         ) from error
     try:
+        clear(place.work)
         yield
     finally:
         lock.release()

@@ -53,12 +53,19 @@ class Place:
     url: str = ""
 
     @staticmethod
-    def of(root: Path | Place, *, config: Path | None = None, out: Path | None = None) -> Place:
+    def of(
+        root: Path | Place,
+        *,
+        config: Path | None = None,
+        out: Path | None = None,
+        cache: Path | None = None,
+    ) -> Place:
         """The place that a folder is. Raises `BlumeOpsError` when it is no folder.
 
-        `config` names another `mkdocs.yml` than the one that would be taken, `out` another site folder.
+        `config` names another `mkdocs.yml` than the one that would be taken, `out` another site folder, and
+        `cache` the folder for the work on somebody else's pages, when it is not the user's.
         """
-        place = root if isinstance(root, Place) else _of(root)
+        place = root if isinstance(root, Place) else _of(root, cache)
         if config is not None:
             place = replace(place, config=_configuration(config), note="")
         return replace(place, site=out.absolute()) if out is not None else place
@@ -73,7 +80,7 @@ class Place:
         return file.relative_to(self.root).as_posix()
 
 
-def _of(root: Path) -> Place:
+def _of(root: Path, cache: Path | None) -> Place:
     if not root.is_dir():
         raise BlumeOpsError(
             "this is no folder", where=str(root), hint="name a repository or a vault: --root DIR"
@@ -92,7 +99,7 @@ def _of(root: Path) -> Place:
         runbooks=root / "runbooks" if ours or _has_notebooks(root) else root / ".no-runbooks",
         config=own if ours else PACKAGED,
         ours=ours,
-        staged=root / STAGED if ours else _work(root) / "docs",
+        staged=root / STAGED if ours else _work(root, cache) / "docs",
         site=root / SITE,
         name=_name(root, docs, texts),
         note=note if texts and not ours else "",
@@ -149,7 +156,7 @@ def cache_folder() -> Path:
     return Path(chosen).absolute() if chosen else base / "blumeops"
 
 
-def _work(root: Path) -> Path:
+def _work(root: Path, cache: Path | None) -> Path:
     """The work folder of somebody else's repository: one for each path, outside of it."""
     digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    return cache_folder() / "sites" / f"{root.name or 'root'}-{digest}"
+    return (cache or cache_folder()) / "sites" / f"{root.name or 'root'}-{digest}"

@@ -19,15 +19,16 @@ _EXCHANGE = 2
 _PREFIX = "site-"
 
 
-@contextmanager
-def fresh_folder(work: Path) -> Iterator[Path]:
-    """An empty folder for a new site below `work`, gone afterwards, however this ends.
-
-    What a build that was killed left there is removed; the caller holds the lock of `work`.
-    """
-    work.mkdir(parents=True, exist_ok=True)
+def clear(work: Path) -> None:
+    """Remove what a build that was killed left below `work`; the caller holds its lock."""
     for left in work.glob(f"{_PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def fresh_folder(work: Path) -> Iterator[Path]:
+    """An empty folder for a new site below `work`, gone afterwards, however this ends."""
+    work.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=work))
     fresh.chmod(0o755)
     try:
