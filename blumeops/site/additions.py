@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from blumeops.errors import Problem
 from blumeops.site import feed, graph, history, page_end, redirects, tags
+from blumeops.site.backlinks import Contexts
 from blumeops.site.place import Place
 from blumeops.site.tags import Generated
 from blumeops.site.vault import Page, Vault
@@ -39,14 +40,16 @@ def additions(
     links: Mapping[str, frozenset[str]],
     *,
     flat: bool = False,
+    contexts: Contexts | None = None,
 ) -> Additions:
     """All of it for one site. `texts` have their wikilinks rewritten; `flat`: `use_directory_urls: false`.
+    `contexts` are those of an earlier call.
 
     It depends on the repository and its Git history alone: the same commit always gives the same bytes.
     """
     root = place.root
     known = history.read(root, (page.source for page in vault.pages.values()))
-    related = page_end.relations(vault, texts, links, known, flat=flat)
+    related = page_end.relations(vault, texts, links, known, flat=flat, contexts=contexts)
     ends = {
         path: page_end.footer(related, path, page_end.last_run(root, page))
         for path, page in vault.pages.items()

@@ -54,24 +54,40 @@ class Backlink:
     sentence: str
 
 
+Contexts = dict[str, tuple[Page, str, frozenset[str], list[tuple[str, Backlink]]]]
+"""The links of each page with their sentences, by its path, and what they were found in."""
+
+
 def backlinks(
-    texts: Mapping[str, str], links: Mapping[str, frozenset[str]], pages: Mapping[str, Page]
+    texts: Mapping[str, str],
+    links: Mapping[str, frozenset[str]],
+    pages: Mapping[str, Page],
+    contexts: Contexts | None = None,
 ) -> dict[str, tuple[Backlink, ...]]:
     """For each page that others link to, the first link of each of them, by their titles.
 
     `texts` are the pages with their wikilinks rewritten, `links` the pages that each of them links to.
+    `contexts` are those that an earlier call found.
     """
     found: defaultdict[str, list[Backlink]] = defaultdict(list)
+    kept = {} if contexts is None else contexts
     for origin in sorted(texts, key=lambda path: (pages[path].title.casefold(), path)):
         wanted = links.get(origin, frozenset())
         seen: set[str] = set()
-        for target, link in _contexts(pages[origin], texts[origin], wanted) if wanted else ():
+        for target, link in _known(kept, pages[origin], texts[origin], wanted) if wanted else ():
             if target not in seen:
                 seen.add(target)
                 found[target].append(link)
         for target in sorted(wanted - seen):
             found[target].append(Backlink(origin, "", "", ""))
     return dict(found)
+
+
+def _known(kept: Contexts, page: Page, text: str, wanted: frozenset[str]) -> list[tuple[str, Backlink]]:
+    known = kept.get(page.path)
+    if known is None or known[0] is not page or known[1:3] != (text, wanted):
+        known = kept[page.path] = page, text, wanted, list(_contexts(page, text, wanted))
+    return known[3]
 
 
 def _contexts(page: Page, text: str, wanted: frozenset[str]) -> Iterator[tuple[str, Backlink]]:

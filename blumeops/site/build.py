@@ -17,11 +17,14 @@ from blumeops.site import finished, markdown, staging
 from blumeops.site.cache import Cache, digest
 from blumeops.site.place import Place
 from blumeops.site.serve import serving, watch
+from blumeops.site.session import Session
 from blumeops.site.swap import clear, fresh_folder
 from blumeops.site.swap import swap as _swap
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
+
+    from blumeops.site.render import Rendered
 
 BUILD_TIMEOUT_SECONDS = 300
 CACHE = "pages.sqlite"
@@ -36,7 +39,14 @@ def check(where: Path | Place) -> staging.Staged:
     return staging.stage(Place.of(where), write=False)
 
 
-def build(where: Path | Place, *, strict: bool = True, clean: bool = False, links: bool = True) -> Path:
+def build(
+    where: Path | Place,
+    *,
+    strict: bool = True,
+    clean: bool = False,
+    links: bool = True,
+    session: Session | None = None,
+) -> Path:
     """Build the site of a repository or vault into its site folder and return that folder.
 
     Raises `BadInput` for what is wrong in a page, and `EngineError` when MkDocs fails for another reason.
@@ -44,25 +54,43 @@ def build(where: Path | Place, *, strict: bool = True, clean: bool = False, link
     page, whatever is remembered of it; the result is the same. Without `strict` a problem is logged, and the
     link stays as it was written. `links` reads the finished site and looks for links that lead nowhere, when
     the site is another one than the last time; a word is logged when lychee, which does it, is not here.
+    A `session` keeps what it takes to build again at once; with one, `clean` and `links` must not be asked.
     """
     place = Place.of(where)
     _require_ours(place)
     with _alone(place):
-        _build(place, staging.stage(place, strict=strict), strict=strict, clean=clean, links=links)
+        staged = staging.stage(place, strict=strict, kept=session.staging if session else None)
+        if session is None or not _build_again(place, staged, session):
+            _build(place, staged, session, strict=strict, clean=clean, links=links)
     return place.site
 
 
-def _build(place: Place, staged: staging.Staged, *, strict: bool, clean: bool, links: bool) -> None:
+def _build_again(place: Place, staged: staging.Staged, session: Session) -> bool:
+    """Make anew what changed since the session's last build; False when it takes a whole build."""
+    with fresh_folder(place.work) as fresh, Cache(place.work / CACHE) as cache:
+        done = session.again(place, staged, fresh, cache)
+    if done is None:
+        return False
+    if done.complaints:
+        raise BadInput([_problem(complaint, place, staged) for complaint in done.complaints])
+    _log.info("%d pages rendered, %d as they were", done.rendered, len(staged.vault.pages) - done.rendered)
+    return True
+
+
+def _build(
+    place: Place, staged: staging.Staged, session: Session | None, *, strict: bool, clean: bool, links: bool
+) -> None:
     from blumeops.site import render, unchanged
 
     config, made = render.prepared(place, staged)
     checker = str(finished.lychee() or "") if links else ""
-    if not clean and unchanged.stands(place, made, checker=checker):
+    if not clean and session is None and unchanged.stands(place, made, checker=checker):
         _say_unchecked(links, checker)
         _log.info("%d pages rendered, %d as they were", 0, len(staged.vault.pages))
         return
     with fresh_folder(place.work) as fresh:
-        problems = _render(place, staged, fresh, config, clean=clean)
+        done = _render(place, staged, fresh, config, clean=clean)
+        problems = [_problem(complaint, place, staged) for complaint in done.complaints]
         if links and not problems:
             problems = _dead_links(place, staged, fresh)
         if problems and strict:
@@ -74,6 +102,8 @@ def _build(place: Place, staged: staging.Staged, *, strict: bool, clean: bool, l
         files = unchanged.look(fresh)
         _swap(fresh, place.site)
         unchanged.remember(place, "" if problems else made, files, checker=checker)
+        if session is not None:
+            session.keep(place, staged, done, made)
 
 
 def _say_unchecked(links: bool, checker: str) -> None:
@@ -88,17 +118,18 @@ def serve(where: Path | Place, port: int, *, notify: Callable[[str], None] = _lo
     A page with a mistake keeps the last good site up; `notify` gets the URL and every error.
     """
     place = Place.of(where)
-    build(place, links=False)
+    session = Session()
+    build(place, links=False, session=session)
     stop = threading.Event()
     with serving(place.site, port, root=place.root) as url, suppress(KeyboardInterrupt):
         notify(url)
-        watch(place, partial(_rebuild, place, notify), stop)
+        watch(place, partial(_rebuild, place, notify, session), stop)
 
 
-def _rebuild(place: Place, notify: Callable[[str], None]) -> None:
+def _rebuild(place: Place, notify: Callable[[str], None], session: Session | None = None) -> None:
     begun = time.monotonic()
     try:
-        build(place, links=False)
+        build(place, links=False, session=session)
     except BlumeOpsError as error:
         notify(str(error))
     else:
@@ -147,7 +178,7 @@ def _alone(place: Place) -> Iterator[None]:
 
 def _render(
     place: Place, staged: staging.Staged, fresh: Path, config: MkDocsConfig | None, *, clean: bool
-) -> list[Problem]:
+) -> Rendered:
     from blumeops.site.render import render
 
     with Cache(None if clean else place.work / CACHE) as cache:
@@ -158,7 +189,7 @@ def _render(
                 f"the site cannot be written: {error.strerror}", where=str(error.filename)
             ) from error
     _log.info("%d pages rendered, %d as they were", done.rendered, done.remembered)
-    return [_problem(complaint, place, staged) for complaint in done.complaints]
+    return done
 
 
 def _dead_links(place: Place, staged: staging.Staged, fresh: Path) -> list[Problem]:

@@ -103,24 +103,24 @@ class Neighbourhoods:
         section = page.parent
         while section is not None:
             around.append(self._level(section.children))
-            around.append(digest(json_text(_brief(section))))
+            around.append(digest(json_text(brief(section))))
             section = section.parent
-        beside = [_brief(one) if one else None for one in (page.previous_page, page.next_page)]
+        beside = [brief(one) if one else None for one in (page.previous_page, page.next_page)]
         return digest(*around, json_text(beside), self._whole)
 
     def _level(self, items: list[Any]) -> bytes:
         if id(items) not in self._levels:
-            self._levels[id(items)] = digest(json_text([_brief(item) for item in items]))
+            self._levels[id(items)] = digest(json_text([brief(item) for item in items]))
         return self._levels[id(items)]
 
 
-def _brief(item: Any) -> Any:
+def brief(item: Any) -> Any:
     """A navigation entry as it is shown where it is not opened."""
     if not item.children:
         return [item.title, item.url, _shown(item)]
     # How many there are shows: Material's templates leave a line for each that they look at.
     indexes = [[child.title, child.url, _shown(child)] for child in item.children if _is_index(child)]
-    return [item.title, len(item.children), _brief(item.children[0]), indexes]
+    return [item.title, len(item.children), brief(item.children[0]), indexes]
 
 
 def _is_index(item: Any) -> bool:
@@ -134,4 +134,4 @@ def _shown(item: Any) -> Any:
 
 
 def _tree(item: Any) -> Any:
-    return [_brief(item), [_tree(child) for child in item.children or ()]]
+    return [brief(item), [_tree(child) for child in item.children or ()]]

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from blumeops import records
 from blumeops.records import RunRecord, RunStatus
 from blumeops.site import backlinks, graph, related, tags
-from blumeops.site.backlinks import Backlink
+from blumeops.site.backlinks import Backlink, Contexts
 from blumeops.site.history import NONE, Commit, History
 from blumeops.site.redirects import built, way
 from blumeops.site.vault import Page, Vault
@@ -47,11 +47,12 @@ def relations(
     history: History = NONE,
     *,
     flat: bool = False,
+    contexts: Contexts | None = None,
 ) -> Relations:
     """What `footer` needs for every page, computed once. `texts` have their wikilinks rewritten."""
     pages = vault.pages
     written = {path: text for path, text in texts.items() if not made(pages[path])}
-    back = backlinks.backlinks(written, {path: links[path] for path in written}, pages)
+    back = backlinks.backlinks(written, {path: links[path] for path in written}, pages, contexts)
     origins = {path: [link.origin for link in found] for path, found in back.items()}
     near = related.related(pages, links, origins)
     found = tags.tags(page for page in pages.values() if not page.generated)

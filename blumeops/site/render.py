@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from blumeops.errors import EngineError
 from blumeops.site import search, unchanged
 from blumeops.site.cache import Cache, digest, json_text
 from blumeops.site.convert import Converter, Links, is_pure
-from blumeops.site.digests import Neighbourhoods, plain, surroundings
+from blumeops.site.digests import Neighbourhoods, brief, plain, surroundings
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
 from blumeops.site.templates import COMPILED
@@ -51,6 +51,8 @@ class Rendered:
     complaints: tuple[str, ...]
     rendered: int
     remembered: int
+    build: _Build | None = None
+    """For `again`; None when something was wrong."""
 
 
 def render(
@@ -70,7 +72,22 @@ def render(
             if not said:
                 raise EngineError(f"MkDocs: {error}", where=str(place.config)) from error
             return Rendered(tuple(said), 0, 0)
-    return Rendered(tuple(dict.fromkeys(said)), build.rendered, build.remembered)
+    return Rendered(tuple(dict.fromkeys(said)), build.rendered, build.remembered, None if said else build)
+
+
+def again(build: _Build, changed: Collection[str], into: Path, cache: Cache) -> Rendered | None:
+    """Build these files of the staged tree again into a folder, and what is made of all pages.
+
+    None when one of them shows in other pages too: its title, say. The build is then of no use any more.
+    """
+    with _complaints() as said:
+        try:
+            if not build.again(changed, into, cache):
+                return None
+        except (Abort, BuildError, MkDocsException) as error:
+            if not said:
+                raise EngineError(f"MkDocs: {error}", where=str(into)) from error
+    return Rendered(tuple(dict.fromkeys(said)), build.rendered, build.remembered, None if said else build)
 
 
 def configured(place: Place) -> MkDocsConfig:
@@ -126,6 +143,7 @@ class _Build:
     around: bytes = field(init=False)
     cacheable: bool = field(init=False)
     converter: Converter = field(init=False)
+    with_all: tuple[Sequence[File], Any, Environment, Neighbourhoods] = field(init=False)
 
     def run(self) -> None:
         self.config.plugins.on_startup(command="build", dirty=False)
@@ -160,12 +178,40 @@ class _Build:
             mkdocs_build._build_theme_template(template, env, files, config, nav)
         for template in config.extra_templates:
             mkdocs_build._build_extra_template(template, files, config, nav)
-        neighbourhoods = Neighbourhoods(nav, config)
+        self.with_all = documents, nav, env, Neighbourhoods(nav, config)
         for file in documents:
-            self._write(file.page, documents, nav, env, neighbourhoods)
-        for file in documents:
-            file.page.validate_anchor_links(files=files, log_level=config.validation.links.anchors)
-        config.plugins.on_post_build(config=config)
+            self._write(file.page, *self.with_all)
+        self._end()
+
+    def _end(self) -> None:
+        for file in self.with_all[0]:
+            file.page.validate_anchor_links(files=self.files, log_level=self.config.validation.links.anchors)
+        self.config.plugins.on_post_build(config=self.config)
+
+    def again(self, changed: Collection[str], into: Path, cache: Cache) -> bool:
+        """Read and write these files again; False as soon as one of them shows in other pages."""
+        self.cache, self.rendered, self.remembered = cache, 0, 0
+        self.config.site_dir = str(into)
+        index = search.index(self.config)
+        files = [self.files.get_file_from_path(path) for path in changed]
+        if index is None or None in files:
+            return False
+        index.again(cache)
+        for file in files:
+            file.dest_dir, file.abs_dest_path = str(into), str(into / file.dest_uri)
+            if file.page is None:
+                file.copy_file()
+                continue
+            shown = brief(file.page)
+            self._read(file.page)
+            if brief(file.page) != shown:
+                return False
+        for file in files:
+            if file.page is not None:
+                self._write(file.page, *self.with_all)
+        index.merge(file.src_uri for file in self.with_all[0])
+        self._end()
+        return True
 
     def _read(self, page: Page) -> None:
         """`_populate_page` of MkDocs, with the Markdown rendered only when it was not before."""

@@ -7,6 +7,7 @@ depend on that HTML alone, so they are remembered, and cut by `sections.py`; the
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from material.plugins.search.plugin import Element, Parser, SearchIndex, SearchPlugin, Section
@@ -24,15 +25,35 @@ def remember(config: MkDocsConfig, cache: Cache, around: bytes) -> None:
             plugin.search_index = Index(cache, around, **plugin.config)
 
 
+def index(config: MkDocsConfig) -> Index | None:
+    """The index that `remember` put in place; None where nothing is searched."""
+    found = (getattr(plugin, "search_index", None) for plugin in config.plugins.values())
+    return next((one for one in found if isinstance(one, Index)), None)
+
+
 class Index(SearchIndex):
     """Material's index, which cuts a page into sections only when it did not before."""
 
     def __init__(self, cache: Cache, around: bytes, **config: Any) -> None:
         super().__init__(**config)
         self._cache, self._around = cache, around
+        self._of_page: dict[str, list[Any]] = {}
+
+    def again(self, cache: Cache) -> None:
+        """Take further pages, or the same ones anew; the others stay until `merge`."""
+        self._cache, self.entries = cache, []
+
+    def merge(self, pages: Iterable[str]) -> None:
+        """All entries again, in the order of these paths of pages."""
+        self.entries = [entry for path in pages for entry in self._of_page.get(path, ())]
 
     def add_entry_from_context(self, page: Page) -> None:
         """Add the sections of a page, unless its front matter says otherwise."""
+        before = len(self.entries)
+        self._add(page)
+        self._of_page[page.file.src_uri] = self.entries[before:]
+
+    def _add(self, page: Page) -> None:
         if (page.meta.get("search") or {}).get("exclude"):
             return
         for identity, title, text in self._sections(page.content or ""):

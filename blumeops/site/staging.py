@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
@@ -22,13 +22,15 @@ from blumeops.facts import freshness
 from blumeops.site import reference, wikilinks
 from blumeops.site.additions import additions
 from blumeops.site.additions import pages as made_pages
+from blumeops.site.backlinks import Contexts
 from blumeops.site.cache import digest
 from blumeops.site.compose import Source, finish, read_text
 from blumeops.site.navigation import SECTIONS, Nav, navigation
 from blumeops.site.place import STAGED as STAGED
 from blumeops.site.place import Place
-from blumeops.site.sanitise import sanitise
+from blumeops.site.sanitise import Sanitised, sanitise
 from blumeops.site.vault import Page, Vault, page, vault
+from blumeops.site.wikilinks import Rewritten
 
 ATTACHMENTS = frozenset({
     ".md", ".apng", ".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp",
@@ -41,7 +43,7 @@ ATTACHMENTS = frozenset({
 class Staged:
     """The staged tree: its folder, the index of its pages, the navigation, and what was written.
 
-    `digest` is that of all its files; empty when it was not written.
+    `digests` are those of its files, by path; none when it was not written.
     """
 
     folder: Path
@@ -51,15 +53,25 @@ class Staged:
     written: tuple[str, ...]
     removed: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
-    digest: bytes = b""
+    digests: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def read(where: Path | Place) -> Source:
+@dataclass(slots=True)
+class Kept:
+    """What a process that stages again keeps: each is found by what it was made from, whole and equal."""
+
+    pages: dict[str, tuple[tuple[str, str, bool], Sanitised, Page]] = field(default_factory=dict)
+    names: object = None
+    rewritten: dict[str, tuple[Page, Rewritten]] = field(default_factory=dict)
+    contexts: Contexts = field(default_factory=dict)
+
+
+def read(where: Path | Place, kept: Kept | None = None) -> Source:
     """Read everything the site is made from. Raises `BadInput` with every problem of every page.
 
     What would act in a page is shown instead, and is in the `problems` of what is returned.
     """
-    place = Place.of(where)
+    place, kept = Place.of(where), kept or Kept()
     root = place.root
     pages: list[Page] = []
     problems: list[Problem] = []
@@ -70,10 +82,11 @@ def read(where: Path | Place) -> Source:
             files[path] = file
             continue
         try:
-            called = place.source(file)
-            safe = sanitise(read_text(file), source=called, notebook=place.runbooks in file.parents)
+            safe, read = _page(
+                kept, path, (place.source(file), read_text(file), place.runbooks in file.parents)
+            )
             harm += safe.problems
-            pages.append(page(path, called, safe.text))
+            pages.append(read)
         except BadInput as error:
             problems += error.problems
         except UnicodeDecodeError as error:
@@ -84,6 +97,37 @@ def read(where: Path | Place) -> Source:
     if problems:
         raise BadInput(problems)
     return Source(root, vault([*pages, *_missing_indexes(pages)], files), files, tuple(harm))
+
+
+def _page(kept: Kept, path: str, made_from: tuple[str, str, bool]) -> tuple[Sanitised, Page]:
+    known = kept.pages.get(path)
+    if known is None or known[0] != made_from:
+        source, text, notebook = made_from
+        safe = sanitise(text, source=source, notebook=notebook)
+        known = kept.pages[path] = made_from, safe, page(path, source, safe.text)
+    return known[1], known[2]
+
+
+def _rewritten(source: Source, kept: Kept) -> dict[str, Rewritten]:
+    """Each page with its links rewritten; the kept ones while no page's names and headings are others."""
+    pages = source.vault.pages
+    names = (
+        source.vault.files,
+        [
+            (p.path, p.source, p.title, p.aliases, p.id, p.generated, p.headings, p.scan.blocks)
+            for p in pages.values()
+        ],
+    )
+    if kept.names != names:
+        kept.rewritten.clear()
+    kept.names = names
+    made = {}
+    for path, one in pages.items():
+        known = kept.rewritten.get(path)
+        if known is None or known[0] is not one or known[1].embeds:
+            known = kept.rewritten[path] = one, wikilinks.rewrite(one, source.vault)
+        made[path] = known[1]
+    return made
 
 
 def _files(place: Place, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
@@ -147,22 +191,33 @@ def _index(path: str) -> Page:
 
 
 def stage(
-    where: Path | Place, folder: Path | None = None, *, strict: bool = True, write: bool = True
+    where: Path | Place,
+    folder: Path | None = None,
+    *,
+    strict: bool = True,
+    write: bool = True,
+    kept: Kept | None = None,
 ) -> Staged:
     """Write the staged tree where the place has it (or into `folder`). Raises `BadInput` with every problem.
 
     Nothing is written when there is a problem, so a site that was right stays as it was. Without `strict`
     the problems are in what is returned, and a link that leads nowhere stays as it was written; without
-    `write` nothing is written at all.
+    `write` nothing is written at all. `kept` is what an earlier call of this process left for this one.
     """
-    place = Place.of(where)
-    source = read(place)
+    place, kept = Place.of(where), kept or Kept()
+    source = read(place, kept)
     into = folder or place.staged
-    rewritten = {path: wikilinks.rewrite(one, source.vault) for path, one in source.vault.pages.items()}
+    rewritten = _rewritten(source, kept)
     problems = [*source.problems, *(problem for done in rewritten.values() for problem in done.problems)]
     texts = {path: finish(source, path, done.text, problems) for path, done in rewritten.items()}
     links = {path: done.links for path, done in rewritten.items()}
-    added = additions(place, source.vault, {path: done.text for path, done in rewritten.items()}, links)
+    added = additions(
+        place,
+        source.vault,
+        {path: done.text for path, done in rewritten.items()},
+        links,
+        contexts=kept.contexts,
+    )
     problems += added.problems
     if problems and strict:
         raise BadInput(problems)
@@ -171,26 +226,28 @@ def stage(
     for path, end in added.ends.items():
         texts[path] = texts[path].rstrip("\n") + "\n\n" + end
     wanted = {**texts, **added.files, **source.files}
-    written, removed, made = _write(wanted, into) if write else ((), (), b"")
+    written, removed, made = _write(wanted, into) if write else ((), (), {})
     nav = navigation(source.vault.pages)
     return Staged(into, source.vault, nav, links, written, removed, tuple(problems), made)
 
 
-def _write(wanted: Mapping[str, str | Path], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], bytes]:
-    """Bring a folder to exactly these files. Returns what was written, what was removed, and the digest."""
+def _write(
+    wanted: Mapping[str, str | Path], folder: Path
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, bytes]]:
+    """Bring a folder to exactly these files. Returns what was written, what was removed, and digests."""
     written = []
-    parts: list[str | bytes] = []
+    digests: dict[str, bytes] = {}
     for path, made in wanted.items():
         file = os.path.join(folder, path)
         data = made.encode() if isinstance(made, str) else made.read_bytes()
-        parts += [path, digest(data)]
+        digests[path] = digest(data)
         if _holds(file, data):
             continue
         os.makedirs(os.path.dirname(file), exist_ok=True)
         Path(file).write_bytes(data)
         written.append(path)
     left = _clear(wanted, folder)
-    return tuple(sorted(written)), tuple(left), digest(*parts)
+    return tuple(sorted(written)), tuple(left), digests
 
 
 def _holds(file: str, data: bytes) -> bool:

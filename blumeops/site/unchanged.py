@@ -43,7 +43,7 @@ def key(place: Place, staged: Staged, config: MkDocsConfig) -> str:
         ]
         return digest(
             around,
-            staged.digest,
+            *(part for path, made in sorted(staged.digests.items()) for part in (path, made)),
             json_text([sources, staged.nav, get_build_date(), place.name, str(place.root)]),
             *(part for folder in _ours(config) for part in _files(folder)),
         ).hex()

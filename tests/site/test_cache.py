@@ -16,6 +16,7 @@ import pytest
 from blumeops.errors import BadInput
 from blumeops.site import build
 from blumeops.site.cache import Cache, digest
+from blumeops.site.session import Session
 from tests.site.conftest import ROOT, VAULT
 
 Edit = Callable[[Path], None]
@@ -127,6 +128,23 @@ def test_a_cached_build_is_a_clean_build_to_the_byte(name: str, remembered: Path
     clean = tree(build.build(root, clean=True))
     assert cached.keys() == clean.keys()
     assert [path for path in clean if clean[path] != cached[path]] == []
+
+
+def test_a_session_makes_what_a_clean_build_makes(
+    remembered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Edit by edit in one process: one that few pages show, and those that show in other pages."""
+    root, session = tmp_path / "vault", Session()
+    shutil.copytree(remembered, root)
+    build.build(root, links=False, session=session)
+    for name in ("a-body", "a-title", "a-heading-that-others-link-to", "a-page-added"):
+        EDITS[name](root)
+        with caplog.at_level("INFO", logger="blumeops.site.build"):
+            site = build.build(root, links=False, session=session)
+        if name == "a-body":
+            assert caplog.messages[-1].startswith("2 pages rendered")  # itself, and the page it links to
+        kept = tree(site)
+        assert kept == tree(build.build(root, links=False, clean=True)), name
 
 
 def test_our_build_is_that_of_mkdocs_to_the_byte(
