@@ -103,11 +103,20 @@ def way(path: str, origin: str, *, flat: bool = False) -> str:
     return f"{_between(here, folder)}{name}/" if name else _between(here, "") or "./"
 
 
+_ODD = frozenset({"", ".", ".."})
+
+
 @lru_cache(maxsize=4096)
 def _between(here: str, folder: str) -> str:
     """The way from one folder to another, with a slash at its end; empty when they are the same."""
-    found = posixpath.relpath(folder or ".", here or ".")
-    return "" if found == "." else f"{found}/"
+    one, other = here.split("/") if here else [], folder.split("/") if folder else []
+    if not _ODD.isdisjoint(one) or not _ODD.isdisjoint(other):
+        found = posixpath.relpath(folder or ".", here or ".")
+        return "" if found == "." else f"{found}/"
+    same = 0
+    while same < min(len(one), len(other)) and one[same] == other[same]:
+        same += 1
+    return "../" * (len(one) - same) + "".join(f"{name}/" for name in other[same:])
 
 
 def _page(target: str, title: str) -> str:
