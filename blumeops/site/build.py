@@ -16,7 +16,7 @@ from blumeops.errors import BadInput, BlumeOpsError, EngineError, Locked, Proble
 from blumeops.site import finished, markdown, staging
 from blumeops.site.cache import Cache, digest
 from blumeops.site.place import Place
-from blumeops.site.serve import serving, watch
+from blumeops.site.serve import marks, serving, watch
 from blumeops.site.session import Session
 from blumeops.site.swap import clear, fresh_folder
 from blumeops.site.swap import swap as _swap
@@ -118,12 +118,12 @@ def serve(where: Path | Place, port: int, *, notify: Callable[[str], None] = _lo
     A page with a mistake keeps the last good site up; `notify` gets the URL and every error.
     """
     place = Place.of(where)
-    session = Session()
+    session, seen = Session(), marks(place)
     build(place, links=False, session=session)
     stop = threading.Event()
     with serving(place.site, port, root=place.root) as url, suppress(KeyboardInterrupt):
         notify(url)
-        watch(place, partial(_rebuild, place, notify, session), stop)
+        watch(place, partial(_rebuild, place, notify, session), stop, seen)
 
 
 def _rebuild(place: Place, notify: Callable[[str], None], session: Session | None = None) -> None:

@@ -32,6 +32,9 @@ POLL_SECONDS = 0.1
 _SWAP_PATIENCE_SECONDS = 2.0
 
 
+Marks = dict[str, tuple[int, int]]
+
+
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "blumeops"
@@ -146,29 +149,34 @@ def serving(site: Path, port: int, *, root: Path | None = None) -> Iterator[str]
         thread.join()
 
 
-def watch(where: Path | Place, rebuild: Callable[[], None], stop: threading.Event) -> None:
-    """Call `rebuild` when a page, a runbook or a record changed, until `stop` is set."""
+def watch(
+    where: Path | Place, rebuild: Callable[[], None], stop: threading.Event, seen: Marks | None = None
+) -> None:
+    """Call `rebuild` when a page, a runbook or a record changed, until `stop` is set.
+
+    `seen` is what `marks` said before the first build; a page that was saved during it is then built again.
+    """
     place = Place.of(where)
-    seen = _marks(place)
+    seen = marks(place) if seen is None else seen
     while not stop.wait(POLL_SECONDS):
-        now = _marks(place)
+        now = marks(place)
         if now != seen:
             seen = now
             rebuild()
 
 
-def _marks(place: Place) -> dict[str, tuple[int, int]]:
+def marks(place: Place) -> Marks:
     """When each file was changed that a site is made from, with its size."""
-    marks: dict[str, tuple[int, int]] = {}
+    found: Marks = {}
     pending = [str(path) for path in watched(place)]
     while pending:
         path = pending.pop()
         with suppress(OSError):
             about = os.stat(path)
-            marks[path] = about.st_mtime_ns, about.st_size
+            found[path] = about.st_mtime_ns, about.st_size
             if stat.S_ISDIR(about.st_mode):
                 pending += [entry.path for entry in os.scandir(path) if _is_watched(entry, place)]
-    return marks
+    return found
 
 
 def watched(place: Place) -> list[Path]:

@@ -80,3 +80,22 @@ def test_a_mistake_keeps_the_last_good_site(served: tuple[Path, str, list[str]])
     assert until(url, "Old words.")
     (root / "index.md").write_text("# Notes\n\nRight again.\n")
     assert until(url, "Right again.")
+
+
+def test_a_page_that_was_saved_during_the_first_build_is_built_again(tmp_path: Path) -> None:
+    """What changed since the marks were taken counts, also when that was before the watch began."""
+    page, stop, built = tmp_path / "index.md", threading.Event(), []
+    page.write_text("# Notes\n")
+    place = Place.of(tmp_path)
+    seen = serve.marks(place)
+    page.write_text("# Notes, saved again\n")
+    late = threading.Timer(PATIENCE_SECONDS, stop.set)
+    late.start()
+
+    def rebuild() -> None:
+        built.append(page.read_text())
+        stop.set()
+
+    serve.watch(place, rebuild, stop, seen)
+    late.cancel()
+    assert built == ["# Notes, saved again\n"]
