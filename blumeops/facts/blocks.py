@@ -152,5 +152,6 @@ def _cells(
             if at is not None and "[[" not in row[at]
             else (row[at] if at is not None else kept)
         )
+        fresh = " ".join(fresh.split())
         cells.append(kept if pages.said(kept) == pages.said(fresh) else fresh)
     return cells

@@ -37,13 +37,13 @@ def applications(census: Census) -> Register:
     found = sorted(census.applications.values(), key=lambda one: (one.namespace != "argocd", one.name))
     rows = tuple(
         (
-            f"`{one.name}`",
-            f"`{one.namespace}`" if one.namespace else "",
+            _word(one.name),
+            _word(one.namespace) if one.namespace else "",
             ", ".join(dict.fromkeys(image.tag for image in one.versions if image.tag)),
             one.made_with,
             one.sync,
-            ", ".join(f"`{folder}`" for folder in one.folders),
-            f"`{one.path}`",
+            ", ".join(_word(folder) for folder in one.folders),
+            _word(one.path),
         )
         for one in found
     )
@@ -56,7 +56,7 @@ def versions(census: Census) -> Register:
     for one in sorted(census.applications.values(), key=lambda one: one.name):
         files = dict.fromkeys(image.path for image in one.versions)
         if files:
-            rows.append((f"`{one.name}`", ", ".join(f"`{path}`" for path in files)))
+            rows.append((_word(one.name), ", ".join(_word(path) for path in files)))
     return Register(("Application", "file"), tuple(rows))
 
 
@@ -69,7 +69,7 @@ def roles(census: Census) -> Register:
     rows = []
     for role in census.roles.values():
         said = [f"`{name}`: {', '.join(groups[name])}" if name in groups else name for name in role.hosts]
-        rows.append((f"`{role.name}`", "; ".join(said), f"`{role.path}`"))
+        rows.append((_word(role.name), "; ".join(said), _word(role.path)))
     return Register(("role", "hosts", "folder"), tuple(rows), ("role", "hosts"))
 
 
@@ -80,19 +80,19 @@ def hosts(census: Census) -> Register:
         held = {"all", host.name, *host.groups}
         run = [role.name for role in census.roles.values() if held.intersection(role.hosts)]
         tags = [tag.name for tag in census.tags.values() if host.name in tag.devices]
-        rows.append((f"`{host.name}`", _code(host.groups), _code(run), _code(tags)))
+        rows.append((_word(host.name), _code(host.groups), _code(run), _code(tags)))
     return Register(("host", "inventory groups", "Ansible roles", "tailnet tag"), tuple(rows))
 
 
 def tags(census: Census) -> Register:
     """Every tag of the policy: the devices that have it, and who may give it."""
-    rows = tuple((f"`{tag.name}`", ", ".join(tag.devices), _code(tag.owners)) for tag in census.tags.values())
+    rows = tuple((_word(tag.name), ", ".join(tag.devices), _code(tag.owners)) for tag in census.tags.values())
     return Register(("tag", "on", "owned by"), rows)
 
 
 def tasks(census: Census) -> Register:
     """Every task of mise: what it runs, and what it is for."""
-    rows = tuple((f"`{t.name}`", f"`{t.run}`", t.description) for t in census.tasks.values())
+    rows = tuple((_word(t.name), _word(t.run), t.description) for t in census.tasks.values())
     return Register(("task", "stands for", "description"), rows, ("task", "stands for", "description"))
 
 
@@ -107,7 +107,7 @@ def _role_ports(census: Census) -> Iterator[tuple[str, ...]]:
         port = value.rpartition(":")[2]
         if name.endswith(("_port", "_listen")) and port.isdigit():
             on = census.roles[role].hosts if role in census.roles else ()
-            yield f"`{name}`", port, f"hosts: {', '.join(on) or role}", f"`{path}`"
+            yield _word(name), port, f"hosts: {', '.join(on) or role}", _word(path)
 
 
 def _service_ports(census: Census) -> Iterator[tuple[str, ...]]:
@@ -120,7 +120,7 @@ def _service_ports(census: Census) -> Iterator[tuple[str, ...]]:
                     where = one.said("metadata", "namespace") or application.namespace
                     name = one.said("metadata", "name")
                     for port in one.all("spec", "ports"):
-                        yield f"`{name}`", port.said("port"), f"cluster: {where}", f"`{path}`"
+                        yield _word(name), port.said("port"), f"cluster: {where}", _word(path)
 
 
 def runbooks(census: Census) -> Register:
@@ -140,8 +140,13 @@ def services(census: Census) -> Register:
     return Register(page.COLUMNS, page.rows(census.tree.root))
 
 
+def _word(word: str) -> str:
+    """A word as code; a backtick in it would be its end."""
+    return "`" + word.replace("`", "'") + "`"
+
+
 def _code(words: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(f"`{word}`" for word in words)
+    return ", ".join(map(_word, words))
 
 
 Maker = Callable[[Census], Made]

@@ -106,21 +106,31 @@ def _aspect(aspect: Aspect) -> str:
 
 
 def _words(text: str) -> str:
-    return wikilinks.escape(text)
+    return wikilinks.escape(" ".join(text.split()))
+
+
+def _said(text: str) -> str:
+    """A person's words: their code stays code."""
+    return wikilinks.safe(" ".join(text.split()))
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('`', '').replace('|', '/')}`"
+    return f"`{' '.join(text.split()).replace('`', '').replace('|', '/').strip() or '?'}`"
+
+
+def _title(text: str) -> str:
+    """Words between the double quotes of a folded block, where a double quote would be their end."""
+    return _words(text.replace('"', "'"))
 
 
 def _missing(problems: Iterable[Problem]) -> str:
-    rows = [f"- **{_words(one.what)}** {_code(one.where)}: {wikilinks.safe(one.hint)}" for one in problems]
+    rows = [f"- **{_words(one.what)}** {_code(one.where)}: {_said(one.hint)}" for one in problems]
     return "\n".join(["## What is missing\n", *rows]) + "\n" if rows else ""
 
 
 def _intended(services: Iterable[Service]) -> str:
     rows = [
-        f"- {_words(service.name)}, {aspect.name}: {wikilinks.safe(aspect.why)}."
+        f"- {_words(service.name)}, {aspect.name}: {_said(aspect.why)}."
         for service in services
         for aspect in service.aspects
         if aspect.cover is Cover.INTENDED
@@ -133,7 +143,7 @@ def _places(services: Iterable[Service]) -> str:
     blocks = ["## Where it stands"]
     for service in services:
         rows = [f"    - {kind} {_words(fact.value)}: {_code(fact.where)}" for kind, fact in _facts(service)]
-        blocks += [f'??? abstract "{service.name}"', "\n".join(rows)]
+        blocks += [f'??? abstract "{_title(service.name)}"', "\n".join(rows)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -129,6 +129,11 @@ def _configuration(file: Path) -> Path:
 
 def _name(root: Path, docs: Path, texts: list[str]) -> str:
     """What the site is called: as its configuration says, else its front page, else its folder."""
+    # Themes write the name into attributes as it is.
+    return _called(root, docs, texts).replace('"', "'").translate({ord("<"): "‹", ord(">"): "›"})
+
+
+def _called(root: Path, docs: Path, texts: list[str]) -> str:
     for text in texts:
         if found := _NAME.search(text):
             return found["name"].strip()
