@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from blumeops.cli import cli
 from blumeops.repository import Repository
-from tests.conftest import BLUMEOPS, run_blumeops, run_here
+from tests.conftest import BLUMEOPS, ROOT, run_blumeops, run_here
 
 HEAVY = (
     "pulumi", "kubernetes", "ansible_runner", "mkdocs", "jupytext", "papermill", "nbclient", "nbformat",
@@ -280,3 +280,12 @@ def test_a_polite_signal_ends_a_command_with_130(checkout: Path, number: signal.
         assert run.returncode == 130, said
         assert said.strip().endswith("interrupted") and "Traceback" not in said
         assert time.monotonic() - begun < 8
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_way_to_it() -> None:
+    """Python's own way to say that a module is not there; no traceback, and what to do."""
+    code = "import sys; sys.modules['nh3'] = None; from blumeops.cli import main; main()"
+    argv = [sys.executable, "-c", code, "docs", "check", "--root", "tests/site/vault"]
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert "the Python package nh3 is missing" in ran.stderr and "hint: make setup" in ran.stderr
+    assert "Traceback" not in ran.stderr and ran.returncode != 0

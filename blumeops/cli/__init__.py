@@ -21,7 +21,7 @@ from blumeops import __version__
 from blumeops.cli import docs, homelab, runbook, sandbox, services
 from blumeops.cli import docs_check as docs_check  # its verb and the next one add themselves to `docs`
 from blumeops.cli import docs_review as docs_review
-from blumeops.errors import BadInput, BlumeOpsError, Interrupted
+from blumeops.errors import BadInput, BlumeOpsError, EngineMissing, Interrupted
 
 EXIT_CODES = """\b
 Exit codes:
@@ -131,6 +131,10 @@ def run(arguments: list[str]) -> int:
     except BlumeOpsError as error:
         _say(error, as_json="--json" in arguments)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        missing = EngineMissing(f"the Python package {error.name} is missing", hint="make setup")
+        _say(missing, as_json="--json" in arguments)
+        return missing.exit_code
     except Exception:
         # Python's own exit status would be 1, which says here that changes were found.
         traceback.print_exc()
