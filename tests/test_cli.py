@@ -282,10 +282,11 @@ def test_a_polite_signal_ends_a_command_with_130(checkout: Path, number: signal.
         assert time.monotonic() - begun < 8
 
 
-def test_a_package_that_is_not_installed_is_named_with_the_way_to_it() -> None:
+def test_a_package_that_is_not_installed_is_named_with_the_way_to_it(tmp_path: Path) -> None:
     """Python's own way to say that a module is not there; no traceback, and what to do."""
     code = "import sys; sys.modules['nh3'] = None; from blumeops.cli import main; main()"
-    argv = [sys.executable, "-c", code, "docs", "check", "--root", "tests/site/vault"]
+    (tmp_path / "page.md").write_text("# Page\n\nA <u onclick=go()>word</u>.\n")
+    argv = [sys.executable, "-c", code, "docs", "check", "--root", str(tmp_path)]
     ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert "the Python package nh3 is missing" in ran.stderr and "hint: make setup" in ran.stderr
     assert "Traceback" not in ran.stderr and ran.returncode != 0
