@@ -114,7 +114,9 @@ class Cache:
             return None
 
     def _open(self, file: Path) -> None:
-        for _ in range(2):
+        deadline = time.monotonic() + _BUSY_SECONDS
+        broken = False
+        while True:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 self._base = sqlite3.connect(file, timeout=_BUSY_SECONDS)
@@ -123,14 +125,24 @@ class Cache:
                 self._base.execute("select count(*) from sqlite_master").fetchone()
                 return
             except sqlite3.OperationalError as error:
-                return self._give_up(error)
+                # SQLite does not wait when two switch a new file to its write-ahead log at once: it says so.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    return self._give_up(error)
+                self._close()
+                time.sleep(0.01)
             except (sqlite3.DatabaseError, OSError) as error:
                 self._give_up(error)
+                if broken:
+                    return
+                broken = True
                 remove(file)
 
     def _give_up(self, error: Exception) -> None:
         """Go on without: the page cache makes a build quick, it never makes it right."""
         _log.warning("the page cache is not used: %s: %s", self.file, error)
+        self._close()
+
+    def _close(self) -> None:
         if self._base is not None:
             with suppress(sqlite3.Error):
                 self._base.close()
