@@ -114,15 +114,19 @@ def _show(checked: Checked, problems: list[Problem], warnings: list[Problem], se
     _grouped("unknown: ", list(seen.unknown) if seen else [])
     _grouped("simulated: ", list(seen.simulated) if seen else [])
     counted = [
-        f"{checked.pages} pages",
-        f"{len(checked.facts)} facts",
-        f"{checked.blocks} blocks",
-        f"{checked.commands} commands",
+        _counted(checked.pages, "page"),
+        _counted(len(checked.facts), "fact"),
+        _counted(checked.blocks, "block"),
+        _counted(checked.commands, "command"),
         *([f"{seen.looked} looked at live"] if seen else []),
     ]
-    found = f"{len(problems)} problems, {len(warnings)} warnings"
+    found = f"{_counted(len(problems), 'problem')}, {_counted(len(warnings), 'warning')}"
     unknown = f", {len(seen.unknown)} unknown" if seen else ""
     click.echo(f"{', '.join(counted)} checked: {found}{unknown}", err=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _grouped(head: str, problems: Iterable[Problem]) -> None:

@@ -114,6 +114,11 @@ class Neighbourhoods:
         return self._levels[id(items)]
 
 
+def outline(items: Iterable[Any]) -> list[Any]:
+    """A table of contents as plain values."""
+    return [[item.title, item.id, item.level, outline(item.children)] for item in items]
+
+
 def brief(item: Any) -> Any:
     """A navigation entry as it is shown where it is not opened."""
     if not item.children:

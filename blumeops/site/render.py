@@ -35,7 +35,7 @@ from blumeops.errors import EngineError
 from blumeops.site import search, unchanged
 from blumeops.site.cache import Cache, digest, json_text
 from blumeops.site.convert import Converter, Links, is_pure
-from blumeops.site.digests import Neighbourhoods, brief, plain, surroundings
+from blumeops.site.digests import Neighbourhoods, brief, outline, plain, surroundings
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
 from blumeops.site.templates import COMPILED
@@ -287,20 +287,14 @@ class _Build:
         finally:
             page.active = False
             config._current_page = None
-            page.markdown = page.content = (
-                ""  # nothing reads them any more; a large vault would fill the memory
-            )
+            page.markdown = page.content = ""  # read by nobody any more; a large vault would fill the memory
 
     def _key(self, page: Page, template: str, context: Any, near: Neighbourhoods) -> bytes | None:
         """The digest of everything that a finished page is made from; None when we cannot know."""
         try:
             said = {key: plain(value) for key, value in context.items() if key not in _OF_EVERY_PAGE}
             own = [page.title, page.url, page.canonical_url, page.abs_url, page.edit_url, page.is_homepage,
-                   plain(page.meta), template, [_toc(item) for item in page.toc]]  # fmt: skip
+                   plain(page.meta), template, outline(page.toc)]  # fmt: skip
             return digest("page", self.around, page.content or "", json_text([own, said]), near.of(page))
         except TypeError:
             return None
-
-
-def _toc(item: Any) -> Any:
-    return [item.title, item.id, item.level, [_toc(child) for child in item.children]]

@@ -99,6 +99,13 @@ def read(where: Path | Place, kept: Kept | None = None) -> Source:
     return Source(root, vault([*pages, *_missing_indexes(pages)], files), files, tuple(harm))
 
 
+def _require_pages(place: Place, source: Source) -> None:
+    """A site of nothing is a wrong folder, not a good site."""
+    if all(page.generated for page in source.vault.pages.values()):
+        hint = "name another folder with --root, or write the first page with `blumeops docs new`"
+        raise BadInput([Problem("there is no page in this folder", str(place.docs), hint=hint)])
+
+
 def _page(kept: Kept, path: str, made_from: tuple[str, str, bool]) -> tuple[Sanitised, Page]:
     known = kept.pages.get(path)
     if known is None or known[0] != made_from:
@@ -206,6 +213,7 @@ def stage(
     """
     place, kept = Place.of(where), kept or Kept()
     source = read(place, kept)
+    _require_pages(place, source)
     into = folder or place.staged
     rewritten = _rewritten(source, kept)
     problems = [*source.problems, *(problem for done in rewritten.values() for problem in done.problems)]

@@ -46,7 +46,7 @@ def test_what_our_own_docs_say_is_true() -> None:
 def test_true_docs_end_with_0_and_one_line(lab: Path) -> None:
     done = run("--root", str(lab))
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "1 pages, 3 facts, 0 blocks, 0 commands checked: 0 problems, 0 warnings\n"
+    assert done.stderr == "1 page, 3 facts, 0 blocks, 0 commands checked: 0 problems, 0 warnings\n"
 
 
 def test_a_problem_ends_with_2_under_the_name_of_its_file(lab: Path) -> None:
@@ -217,3 +217,12 @@ def test_a_build_compares_the_pages_first_unless_told_not_to(lab: Path) -> None:
     assert not (lab / "site").exists()
     assert CliRunner().invoke(cli, [*build, "--no-facts"], standalone_mode=False).exception is None
     assert (lab / "site/index.html").exists()
+
+
+def test_a_folder_without_a_page_is_no_good_site(tmp_path: Path) -> None:
+    """Whoever names the wrong folder hears of it, in place of "0 problems"."""
+    done = run("--root", str(tmp_path))
+    assert done.returncode == 2
+    assert "there is no page in this folder" in done.stdout
+    built = CliRunner().invoke(cli, ["docs", "build", "--root", str(tmp_path)], standalone_mode=False)
+    assert isinstance(built.exception, BadInput)
