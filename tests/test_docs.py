@@ -131,3 +131,13 @@ def test_every_page_is_reached_by_a_link_that_somebody_wrote() -> None:
     index = staging.read(ROOT).vault
     links = {path: wikilinks.rewrite(page, index).links for path, page in index.pages.items()}
     assert [str(problem) for problem in orphans.orphans(index, links)] == []
+
+
+def test_every_key_of_front_matter_that_is_read_is_on_its_page() -> None:
+    """A key that only the code knows is a key that nobody can use."""
+    read = re.compile(r'front\.(?:values\.get|texts?)\("([a-z_]+)"')
+    code = [path.read_text() for path in (ROOT / "blumeops").rglob("*.py")]
+    keys = {key for text in code for key in read.findall(text)}
+    page = (REFERENCE / "front-matter.md").read_text()
+    assert len(keys) > 10
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []

@@ -39,20 +39,6 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _DATED = re.compile(r"(?:^|/)(?:19|20)\d\d[-_]?(?:[01]\d)?[^/]*\.md$")
-_OVER = set(
-    [
-        "archived",
-        "retired",
-        "superseded",
-        "completed",
-        "complete",
-        "done",
-        "draft",
-        "planned",
-        "abandoned",
-        "historical",
-    ]
-)
 _OVER = (
     "archived", "retired", "superseded", "completed", "complete", "done", "draft", "planned", "abandoned",
 )  # fmt: skip
