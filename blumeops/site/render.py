@@ -10,10 +10,9 @@ too.
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,10 @@ from mkdocs.structure.toc import get_toc
 from blumeops.errors import EngineError
 from blumeops.site import search, unchanged
 from blumeops.site.cache import Cache, digest, json_text
+from blumeops.site.complaints import complaints
 from blumeops.site.convert import Converter, Links, is_pure
 from blumeops.site.digests import Neighbourhoods, brief, outline, plain, surroundings
+from blumeops.site.packed import MANY, Packed
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
 from blumeops.site.templates import COMPILED
@@ -62,7 +63,7 @@ def render(
 
     `config` is what `configured` said for this place, when the caller asked already.
     """
-    with _complaints() as said:
+    with complaints() as said:
         try:
             config = config or configured(place)
             _point(config, place, staged, into)
@@ -80,7 +81,7 @@ def again(build: _Build, changed: Collection[str], into: Path, cache: Cache) -> 
 
     None when one of them shows in other pages too: its title, say. The build is then of no use any more.
     """
-    with _complaints() as said:
+    with complaints() as said:
         try:
             if not build.again(changed, into, cache):
                 return None
@@ -99,7 +100,7 @@ def configured(place: Place) -> MkDocsConfig:
 
 def prepared(place: Place, staged: Staged) -> tuple[MkDocsConfig | None, str]:
     """The configuration, and the digest of all that the site is made from; None and "" when in doubt."""
-    with _complaints() as said, suppress(Abort, MkDocsException):
+    with complaints() as said, suppress(Abort, MkDocsException):
         config = configured(place)
         if not said:
             return config, unchanged.key(place, staged, config)
@@ -112,27 +113,6 @@ def _point(config: MkDocsConfig, place: Place, staged: Staged, into: Path) -> No
         config.plugins["blumeops"].take(place, staged)
 
 
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What MkDocs and its plugins warn about, as a list; nothing of it is printed."""
-    said: list[str] = []
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
-
-    logger, ear = logging.getLogger("mkdocs"), Ear(logging.WARNING)
-    before = logger.level, logger.propagate
-    logger.addHandler(ear)
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False
-    try:
-        yield said
-    finally:
-        logger.removeHandler(ear)
-        logger.level, logger.propagate = before
-
-
 @dataclass
 class _Build:
     config: MkDocsConfig
@@ -143,6 +123,7 @@ class _Build:
     around: bytes = field(init=False)
     cacheable: bool = field(init=False)
     converter: Converter = field(init=False)
+    packed: Packed = field(init=False)
     with_all: tuple[Sequence[File], Any, Environment, Neighbourhoods] = field(init=False)
 
     def run(self) -> None:
@@ -170,6 +151,7 @@ class _Build:
         self.converter = Converter(config, files)
         nav = config.plugins.on_nav(get_navigation(files, config), config=config, files=files)
         documents = files.documentation_pages()
+        self.packed = Packed(packing=len(documents) > MANY)
         for file in documents:
             self._read(file.page or Page(None, file, config))
         env = config.plugins.on_env(env, config=config, files=files)
@@ -227,6 +209,7 @@ class _Build:
             page.content = config.plugins.on_page_content(
                 page.content, page=page, config=config, files=self.files
             )
+            self.packed.put(page)
         finally:
             config._current_page = None
 
@@ -267,6 +250,7 @@ class _Build:
         config = self.config
         config._current_page = page
         page.active = True
+        self.packed.give_back(page)
         try:
             context = mkdocs_build.get_context(nav, documents, config, page)
             name = page.meta.get("template", "main.html")
