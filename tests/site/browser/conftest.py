@@ -34,9 +34,13 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window; installed here as root when it is missing."""
+    """Debian's Chromium, without a window; installed here as root when it is missing.
+
+    Not for the whole session: Playwright keeps an event loop running in this thread, and the tests that come
+    after these may want one of their own.
+    """
     if shutil.which("chromium") is None:
         if os.geteuid() != 0 and os.environ.get("CI") != "true":
             pytest.skip("there is no Chromium; as root: apt-get install chromium")
