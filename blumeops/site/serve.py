@@ -160,13 +160,23 @@ def watch(
     seen = marks(place) if seen is None else seen
     while not stop.wait(POLL_SECONDS):
         now = marks(place)
+        if _is_being_written(seen, now) and not stop.wait(POLL_SECONDS):
+            now = marks(place)
         if now != seen:
             seen = now
             rebuild()
 
 
+def _is_being_written(seen: Marks, now: Marks) -> bool:
+    """Whether a file has just become empty: many editors empty a file first, then write it."""
+    return any(size == 0 and seen.get(path, (0, 0))[1] > 0 for path, (_, size) in now.items())
+
+
 def marks(place: Place) -> Marks:
-    """When each file was changed that a site is made from, with its size."""
+    """When each file was changed that a site is made from, with its size; of a folder only that it is there.
+
+    A folder's own time also moves when an editor puts a hidden file beside the page that it saves.
+    """
     found: Marks = {}
     pending = [str(path) for path in watched(place)]
     while pending:
@@ -175,6 +185,7 @@ def marks(place: Place) -> Marks:
             about = os.stat(path)
             found[path] = about.st_mtime_ns, about.st_size
             if stat.S_ISDIR(about.st_mode):
+                found[path] = 0, 1
                 pending += [entry.path for entry in os.scandir(path) if _is_watched(entry, place)]
     return found
 

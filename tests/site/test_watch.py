@@ -57,6 +57,12 @@ def until(url: str, words: str) -> bool:
     return False
 
 
+def save(page: Path, text: str) -> None:
+    """Put a page in place whole, so that no look at the folder sees it empty."""
+    page.with_name(".saving").write_text(text)
+    page.with_name(".saving").replace(page)
+
+
 def test_what_is_saved_is_served(served: tuple[Path, str, list[str]]) -> None:
     """A new word, a new page and its link; an open page learns from `/built` that there is something new."""
     root, url, _ = served
@@ -72,14 +78,45 @@ def test_what_is_saved_is_served(served: tuple[Path, str, list[str]]) -> None:
 def test_a_mistake_keeps_the_last_good_site(served: tuple[Path, str, list[str]]) -> None:
     """The error is said with its place; the next save without it is served."""
     root, url, said = served
-    (root / "index.md").write_text("# Notes\n\n[[nowhere]]\n")
+    save(root / "index.md", "# Notes\n\n[[nowhere]]\n")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not said and time.monotonic() < deadline:
         time.sleep(0.02)
     assert "index.md:3:1" in said[0]
     assert until(url, "Old words.")
-    (root / "index.md").write_text("# Notes\n\nRight again.\n")
+    save(root / "index.md", "# Notes\n\nRight again.\n")
     assert until(url, "Right again.")
+
+
+class WritesAtTheSecondLook(threading.Event):
+    """An editor that is seen between emptying its file and writing it: whatever the machine's load."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.page, self.looks = page, 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.looks += 1
+        if self.looks == 2:
+            self.page.write_text("# Notes, written\n")
+        return super().wait(timeout)
+
+
+def test_a_page_that_is_being_written_is_not_built_empty(tmp_path: Path) -> None:
+    """An editor empties the file and writes it a moment later: only what it wrote is built."""
+    page, built = tmp_path / "index.md", []
+    page.write_text("# Notes\n")
+    place = Place.of(tmp_path)
+    seen = serve.marks(place)
+    page.write_text("")
+    stop = WritesAtTheSecondLook(page)
+
+    def rebuild() -> None:
+        built.append(page.read_text())
+        stop.set()
+
+    serve.watch(place, rebuild, stop, seen)
+    assert built == ["# Notes, written\n"]
 
 
 def test_a_page_that_was_saved_during_the_first_build_is_built_again(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -183,3 +184,15 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
 def _hear(message: ConsoleMessage, seen: Seen) -> None:
     if message.type == "error":
         seen.errors.append(message.text)
+
+
+def open_search(page: Page) -> None:
+    """Press `/` as a reader does: once more when the page was not listening yet; then the field is empty."""
+    field = page.locator(".md-search__input")
+    for _ in range(PATIENCE_MILLISECONDS // 500):
+        page.keyboard.press("/")
+        with suppress(AssertionError):
+            expect(field).to_be_focused(timeout=500)
+            break
+    expect(field).to_be_focused()
+    field.fill("")

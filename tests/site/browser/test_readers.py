@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.site.browser.conftest import Opened, Site, serve_build
+from tests.site.browser.conftest import Opened, Site, open_search, serve_build
 from tests.site.conftest import ROOT
 
 Open = Callable[..., Opened]
@@ -127,7 +127,7 @@ def test_a_link_shows_its_page_before_it_is_followed(own: Site, open_page: Open)
 def test_search_finds_words_as_code_has_them(own: Site, open_page: Open) -> None:
     """Names with signs in them, a path, an option, and words of an error between quotation marks."""
     page, seen = open_page(own.url)
-    page.keyboard.press("/")
+    open_search(page)
     assert "node-exporter" in results(page, "node_exporter")
     assert "indri" in results(page, "tag:homelab")
     assert "tasks" in results(page, "--no-serve")
@@ -142,7 +142,7 @@ def test_search_and_graph_work_in_a_folder(own: Site, open_page: Open) -> None:
     page, seen = open_page((own.folder / "reference/indri/index.html").as_uri())
     page.locator(".local-graph").scroll_into_view_if_needed()
     expect(page.locator(".local-graph .graph[data-ready]")).to_be_visible()
-    page.keyboard.press("/")
+    open_search(page)
     assert "node-exporter" in results(page, "node_exporter")
     assert seen.elsewhere() == [] and not [each for each in seen.errors if each.startswith("policy:")]
 

@@ -10,7 +10,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.site.browser.conftest import PATIENCE_MILLISECONDS, Opened, Site
+from tests.site.browser.conftest import PATIENCE_MILLISECONDS, Opened, Site, open_search
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -79,7 +79,7 @@ def test_everyone_can_read_it(name: str, own: Site, reader: Page) -> None:
 def test_everyone_can_search(own: Site, open_page: Open) -> None:
     """The open search with its results has names for screen readers too."""
     page, _ = open_page(own.url, unguarded=True)
-    page.keyboard.press("/")
+    open_search(page)
     page.keyboard.type("rollback", delay=5)
     page.wait_for_selector(".md-search-result__item")
     assert serious(page) == []
@@ -101,8 +101,7 @@ def test_the_keyboard_alone_is_enough(own: Site, open_page: Open) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#indri"
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-    page.keyboard.press("/")
-    expect(page.locator(".md-search__input")).to_be_focused()
+    open_search(page)
     page.keyboard.type("borg", delay=5)
     page.wait_for_selector(".md-search-result__link")
     page.keyboard.press("ArrowDown")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from blumeops import records
 from blumeops.records import Output
-from tests.site.browser.conftest import Opened, Site, serve_build
+from tests.site.browser.conftest import Opened, Site, open_search, serve_build
 from tests.site.conftest import ROOT, VAULT
 from tests.site.test_sanitise import HARMFUL, PAYLOADS
 from tests.site.test_staging import record
@@ -73,7 +73,7 @@ def test_nothing_that_a_text_brought_runs(
 def test_the_search_shows_harm_as_text(attacked: Site, open_page: Open) -> None:
     """Titles and texts of hostile pages come up in the results, and do nothing there."""
     page, seen = open_page(attacked.url)
-    page.keyboard.press("/")
+    open_search(page)
     page.keyboard.type("onerror", delay=5)
     page.wait_for_selector(".md-search-result__item")
     assert (page.evaluate(RAN), seen.dialogs) == (None, [])
@@ -111,7 +111,7 @@ def test_a_page_can_load_nothing_from_elsewhere(own: Site, open_page: Open) -> N
 
 def walk(page: Page) -> None:
     """What a reader does with a site: search, follow links, look at previews, copy, change the colours."""
-    page.keyboard.press("/")
+    open_search(page)
     page.keyboard.type("drift", delay=5)
     page.wait_for_selector(".md-search-result__item")
     page.keyboard.press("Escape")
