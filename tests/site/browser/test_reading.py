@@ -93,14 +93,18 @@ def focused(page: Page) -> str:
         (seen ? " seen" : ""); }""")
 
 
-def test_the_keyboard_alone_is_enough(own: Site, open_page: Open) -> None:
-    """Skip link first; `/` opens the search, arrows and Enter go to a result; every stop can be seen."""
+def test_the_first_stop_of_the_keyboard_is_the_page_itself(own: Site, open_page: Open) -> None:
+    """The skip link comes first, and goes where the page begins."""
     page, _ = open_page(own.url + "reference/indri/")
     page.keyboard.press("Tab")
     assert "md-skip" in focused(page)
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#indri"
-    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+
+
+def test_the_keyboard_alone_is_enough(own: Site, open_page: Open) -> None:
+    """`/` opens the search, arrows and Enter go to a result."""
+    page, _ = open_page(own.url + "reference/indri/")
     open_search(page)
     page.keyboard.type("borg", delay=5)
     page.wait_for_selector(".md-search-result__link")
