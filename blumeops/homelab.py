@@ -57,6 +57,10 @@ class Homelab:
         folder = self.target.state / "clones" / name
         return replace(self, repository=repository.clone(self.repository.root, folder))
 
+    def working_copy(self, name: str) -> Homelab:
+        """Where a procedure edits: a fresh clone on the sandbox, the checkout itself on a real target."""
+        return self.clone(name) if self.target.is_sandbox else self
+
     @property
     def root(self) -> Path:
         """The folder of the work tree."""
