@@ -55,8 +55,8 @@ class Cell:
     """One `{code-cell}`: `line` is the file's line (from 1) of the first line of `source`.
 
     `name` is its `:name:` option, else made from the heading above it and unique in the file. `gated` cells
-    (tagged `step` and `confirm`) change something and wait for a person first; `gate` is an expression that is
-    evaluated and shown there. `done` is an expression: true means the step need not run again. `undoes` (a
+    (tagged `step` and `confirm`) change something and wait for a person first; `gate` is an expression that
+    is evaluated and shown there. `done` is an expression: true means the step need not run again. `undoes` (a
     rollback's `:of:`) names the step that it takes back. `timeout` is in seconds; None is the runbook's own.
     """
 
