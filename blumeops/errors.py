@@ -13,6 +13,7 @@
     ├── Unreachable               exit 4: the live system did not answer, so its state is unknown
     ├── StalePlan                 exit 3: Git or the live system moved since the plan was made
     ├── Locked                    exit 3: another run holds the lock
+    ├── ReadOnly                  code that may only look tried to change the target
     └── Interrupted               exit 130
 
 Every error renders to the same three lines: `where: what`, further problems, `hint: next step`.
@@ -166,6 +167,13 @@ class Locked(BlumeOpsError):
     """
 
     exit_code = 3
+
+
+class ReadOnly(BlumeOpsError):
+    """Code that may only look (a runbook's ungated step) tried to change the target; nothing was changed.
+
+    Next: Move the change into a cell tagged `step, confirm`, or run without `--dry-run` when that was meant.
+    """
 
 
 class Interrupted(BlumeOpsError):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from blumeops import applying, journal, process, repository
+from blumeops import applying, dependencies, journal, mode, process, repository
 from blumeops import target as targets
 from blumeops.errors import BlumeOpsError, GitError, Unreachable
 from blumeops.journal import Journal
@@ -73,7 +73,9 @@ class Homelab:
         return tuple(layer for layer in made if layer is not None)
 
     def _layer(self, name: str) -> Layer | None:
-        return self.factories[name](self.target, self.root / repository.DESIRED_STATE / FOLDERS[name])
+        desired = self.root / repository.DESIRED_STATE / FOLDERS[name]
+        dependencies.note(desired)
+        return self.factories[name](self.target, desired)
 
     def plan(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
         """Compare what Git says with what is, in every layer at once. Changes nothing."""
@@ -167,6 +169,7 @@ class Homelab:
         layer that is unknown stays as it is, and the report's exit code is 4. A layer that fails stops the
         later ones; the report says what became of each change.
         """
+        mode.require_change("apply")
         with journal.lock(self.target.state / "apply.lock", f"apply to {self.target.name}"):
             if plans is not None:
                 return self._apply(plans, notify, "apply", recheck=True)
@@ -222,6 +225,7 @@ class Homelab:
         `agree` sees the plan before anything changes. When it says no, or the revert conflicts, or a plan
         is an error, the repository is left as it was and nothing is applied.
         """
+        mode.require_change("rollback")
         with journal.lock(self.target.state / "apply.lock", f"rollback of {revision} on {self.target.name}"):
             with self.reverted(revision):
                 plans = self.plan(notify=notify)

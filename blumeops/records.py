@@ -21,6 +21,9 @@ from blumeops.errors import BadInput, Problem
 COMMITTED = Path("runbooks/records")
 FRESH = Path(".sandbox/records")
 
+FORMS = ("text/markdown", "image/png", "image/svg+xml", "text/html", "text/plain")
+"""The forms of an output that a page can show, the best one first."""
+
 
 class RunStatus(StrEnum):
     """How a run of a runbook ended, or how one of its cells did."""
@@ -33,11 +36,24 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One thing a cell said. `stream` is `stdout`, `stderr`, `error` (a traceback) or `result`."""
+    """One thing a cell said. `stream` is `stdout`, `stderr`, `error` (a traceback), `result` or `display`.
+
+    `mime` and `text` are its best form for a page; binary forms are in base64. `others` are its other forms,
+    for a notebook: a record that is committed does not have them.
+    """
 
     mime: str
     text: str
     stream: str = "result"
+    others: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def formed(forms: Mapping[str, str], stream: str) -> Output | None:
+    """The output that has these forms (type to text), the best one first; None when a page can show none."""
+    mime = next((mime for mime in FORMS if mime in forms), None)
+    if mime is None:
+        return None
+    return Output(mime, forms[mime], stream, {other: forms[other] for other in forms if other != mime})
 
 
 @dataclass(frozen=True, slots=True)

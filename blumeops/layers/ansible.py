@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blumeops import process, repository
+from blumeops import mode, process, repository
 from blumeops.errors import AccessDenied, BadInput, EngineError, StalePlan, Unreachable
 from blumeops.layer import Desired, Notify
 from blumeops.layers import ansible_lint, ansible_report, ansible_run
@@ -100,6 +100,7 @@ class AnsibleLayer:
 
     def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:
         """Provision every host, after a second check (unless told not to) that must see what the plan saw."""
+        mode.require_change("apply")
         begun = time.monotonic()
         if plan.desired != desired.revision:
             raise StalePlan(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from blumeops import mode
 from blumeops.errors import BlumeOpsError, Diverged, StalePlan, Unreachable
 from blumeops.layer import Desired, Notify
 from blumeops.layers import argocd_lint, argocd_render
@@ -91,6 +92,7 @@ class ArgocdLayer:
 
         Raises `StalePlan` or `Diverged` before anything is changed; later failures are in the result.
         """
+        mode.require_change("apply")
         begun = time.monotonic()
         self._require_published(desired)
         apps = argocd_lint.lint(desired, self.target)

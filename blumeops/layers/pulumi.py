@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from blumeops import mode
 from blumeops.errors import BadInput, BlumeOpsError, Problem, StalePlan, Unreachable
 from blumeops.layer import Desired, Notify
 from blumeops.layers import pulumi_events as events
@@ -125,6 +126,7 @@ class PulumiLayer:
 
     def apply(self, plan: Plan, desired: Desired, notify: Notify, *, recheck: bool = True) -> Result:
         """Do exactly this plan, record the revision, and look whether the policy that is live is ours."""
+        mode.require_change("apply")
         deployment = stack.exported(self.target)
         self._refuse_stale(plan, desired, deployment)
         self.lint(desired)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import tomli_w
 
-from blumeops import journal, process
+from blumeops import journal, mode, process
 from blumeops import target as targets
 from blumeops.errors import BlumeOpsError, EngineMissing, Locked
 from blumeops.layer import Notify
@@ -109,6 +109,7 @@ class Sandbox:
         On a failure, what this call had started is ended again. Raises `EngineError` with the last lines of
         the log of a component that crashed.
         """
+        mode.require_change("sandbox up")
         layouts.keep(self.layout)
         before = set(self.supervisor.names())
         parts = self.parts(layers)
@@ -132,6 +133,7 @@ class Sandbox:
 
     def down(self, notify: Notify) -> None:
         """End every process and take away the bridge, NAT rules and mounts; idempotent."""
+        mode.require_change("sandbox down")
         known = {part.name: part for part in self.parts()}
         strays = [name for name in self.supervisor.names() if name not in known]
         for name in strays:
@@ -142,6 +144,7 @@ class Sandbox:
 
     def reset(self, notify: Notify) -> None:
         """Take the sandbox down and forget everything that it knew."""
+        mode.require_change("sandbox reset")
         self.down(notify)
         if self.layout.folder.exists():
             shutil.rmtree(self.layout.folder)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from blumeops import mode
 from blumeops.errors import AccessDenied, EngineError, UnknownAnswer, Unreachable
 from blumeops.target import Secret, Tailnet
 
@@ -89,9 +90,11 @@ class Client:
     ) -> Answer:
         """Send one request to `/api/v2` + path, waiting out 429 a few times.
 
-        Raises `AccessDenied` (401, 403), `ApiError` (other 4xx and 5xx), `UnknownAnswer` (3xx) or
-        `Unreachable`.
+        Raises `AccessDenied` (401, 403), `ApiError` (other 4xx and 5xx), `UnknownAnswer` (3xx),
+        `Unreachable`, or `ReadOnly` where only looking is allowed.
         """
+        if method != "GET" and not path.endswith("/acl/validate"):
+            mode.require_change(f"{method} {path}")
         content = text if text is not None else None if body is None else json.dumps(body)
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         for attempt in range(RETRIES + 1):
