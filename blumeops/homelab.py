@@ -50,7 +50,7 @@ class Homelab:
     def open(cls, *, target: str = SANDBOX, root: Path | None = None) -> Homelab:
         """The homelab around a folder (by default the current one), on the named target."""
         found = repository.find((root or Path.cwd()).resolve())
-        return cls(found, targets.load(_main_checkout(found.root), target))
+        return cls(found, targets.load(main_checkout(found.root), target))
 
     def clone(self, name: str) -> Homelab:
         """The same target with a fresh clone of the repository, whose commits never touch yours."""
@@ -237,7 +237,7 @@ class Homelab:
             return self._apply(plans, notify, "rollback", recheck=agree is not None)
 
 
-def _main_checkout(root: Path) -> Path:
+def main_checkout(root: Path) -> Path:
     """The checkout whose sandbox a clone inside `.sandbox/` belongs to."""
     for parent in root.parents:
         if parent.name == ".sandbox":

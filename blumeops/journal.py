@@ -52,7 +52,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     note = path.with_suffix(".holder")
     try:
         started = process.start_time(os.getpid())
-        holder = {"pid": os.getpid(), "started": started, "what": what, "since": now(), "user": _user()}
+        holder = {"pid": os.getpid(), "started": started, "what": what, "since": now(), "user": user()}
         note.write_text(json.dumps(holder), encoding="utf-8")
         yield
     finally:
@@ -78,7 +78,8 @@ def _living_holder(path: Path) -> str | None:
         return None
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of whoever runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -122,7 +123,7 @@ class Journal:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self._path = self.folder / f"{stamp}-{secrets.token_hex(3)}-{verb}.jsonl"
-        self._write("start", verb=verb, revision=revision, user=_user(), pid=os.getpid())
+        self._write("start", verb=verb, revision=revision, user=user(), pid=os.getpid())
 
     def planned(self, plan: Plan) -> None:
         """Note a layer's plan, without its diffs: they are in Git and on the live system."""

@@ -1,16 +1,18 @@
-"""Records of runbook runs: what ran, when, at which commit, and what every cell said.
+"""Records of runbook runs: what ran, when, by whom, on what, and what every cell said.
 
-The last good record of each runbook is committed in `runbooks/records/NAME.json`, so a page shows real
-results before anything was built; fresh ones are in `.sandbox/records/NAME.json`. The newer one is shown.
-The JSON is made for diffs: one key a line, and every output as a list of lines.
+The last verified run of each runbook is committed in `runbooks/records/NAME.json`, so that a page shows real
+results before anything was built; every run leaves its own `record.json` in a run folder of its target. The
+JSON is made for diffs: one key a line, and every output as a list of lines. It carries a hash over itself, so
+that a record that was edited by hand is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +21,10 @@ from typing import Any
 from blumeops.errors import BadInput, Problem
 
 COMMITTED = Path("runbooks/records")
+STATE = Path(".sandbox/state")
+"""The sandbox's state folder, where its run folders are."""
+
+RUNS = STATE / "runs"
 FRESH = Path(".sandbox/records")
 
 FORMS = ("text/markdown", "image/png", "image/svg+xml", "text/html", "text/plain")
@@ -30,8 +36,40 @@ class RunStatus(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
+    PRECONDITION = "precondition"
+    DECLINED = "declined"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
     ABORTED = "aborted"
+    ALREADY = "already"
+    ATTESTED = "attested"
+    SKIPPED = "skipped"
+    RUNNING = "running"
     NOT_RUN = "not run"
+
+    @property
+    def bad(self) -> bool:
+        """True when something went wrong here, so that people look at it."""
+        return self in _BAD
+
+
+_BAD = frozenset(
+    {
+        RunStatus.FAILED,
+        RunStatus.PRECONDITION,
+        RunStatus.TIMEOUT,
+        RunStatus.INTERRUPTED,
+        RunStatus.ABORTED,
+    }
+)
+
+
+class RunMode(StrEnum):
+    """What a run was for: the real thing, a look without any change, or a rehearsal with its way back."""
+
+    RUN = "run"
+    DRY_RUN = "dry-run"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +95,21 @@ def formed(forms: Mapping[str, str], stream: str) -> Output | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Attestation:
+    """What was asked at a gate, and what was answered: by whom, when (UTC), in which words."""
+
+    question: str
+    answer: str
+    who: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """What became of one code cell; `index` counts the runbook's code cells from 0.
 
-    `source_sha` is `digest` of the cell's source as it was when it ran.
+    `source_sha` is `digest` of the cell's source as it was when it ran. `line` is the line of the runbook's
+    file where it failed, 0 when it did not or nobody knows.
     """
 
     index: int
@@ -68,13 +117,21 @@ class CellRecord:
     status: RunStatus
     seconds: float = 0.0
     outputs: tuple[Output, ...] = ()
+    name: str = ""
+    role: str = ""
+    tags: tuple[str, ...] = ()
+    error: str = ""
+    line: int = 0
+    gate: Attestation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run of one runbook. `started` is in UTC; `source_sha` is `digest` of the runbook's whole file.
 
-    `engines` maps an engine's name to the version that ran; `commit` is the repository's commit.
+    `engines` maps an engine's name to the version that ran; `commit` is the repository's commit, `dirty` says
+    that the runbook or the desired state was not committed. `depends` maps the repository's files that the
+    run read to their digests. `resumed` counts how often it was taken up again.
     """
 
     runbook: str
@@ -86,6 +143,23 @@ class RunRecord:
     target: str
     engines: Mapping[str, str] = field(default_factory=dict)
     cells: tuple[CellRecord, ...] = ()
+    id: str = ""
+    who: str = ""
+    dirty: bool = False
+    identity: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    mode: RunMode = RunMode.RUN
+    depends: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    resumed: int = 0
+
+    @property
+    def verifies(self) -> bool:
+        """True when this run proves the whole runbook: it passed, and no step was left out."""
+        left_out = (RunStatus.SKIPPED, RunStatus.NOT_RUN)
+        steps = [cell for cell in self.cells if cell.role != "rollback"]
+        whole = not any(cell.status in left_out for cell in steps)
+        return self.status is RunStatus.PASSED and self.mode is not RunMode.DRY_RUN and whole
 
     def __str__(self) -> str:
         return (
@@ -107,37 +181,115 @@ def save(record: RunRecord, path: Path) -> None:
 
 
 def to_json(record: RunRecord) -> str:
-    """A record as the JSON text that is kept on disk."""
-    return json.dumps(_to_plain(record), indent=1, ensure_ascii=False)
+    """A record as the JSON text that is kept on disk, with the hash over itself."""
+    plain = to_plain(record)
+    return json.dumps({**plain, "hash": _hash(plain)}, indent=1, ensure_ascii=False)
+
+
+def _hash(plain: Mapping[str, object]) -> str:
+    """SHA-256 over the canonical JSON: sorted keys, no spaces, without the hash itself."""
+    values = {key: value for key, value in plain.items() if key != "hash"}
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(path: Path) -> RunRecord:
-    """Read a record. Raises `BadInput` when it is not one."""
+    """Read a record. Raises `BadInput` when it is not one, or not as a run has written it."""
     try:
-        return _from_plain(json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        said, counted = values.get("hash"), _hash(values)
+        record = from_plain(values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"this is not a record of a runbook ({type(error).__name__}: {error})"
         hint = "remove it; the next run of the runbook writes a new one"
         raise BadInput([Problem(what, str(path), hint=hint)]) from error
+    if said != counted:
+        what = "this record is not as a run wrote it: its hash does not fit what stands in it"
+        hint = f"`git checkout -- {path.name}`, or `blumeops runbook run {record.runbook} --record`"
+        raise BadInput([Problem(what, str(path), hint=hint)])
+    return record
+
+
+def committed(root: Path, runbook: str) -> RunRecord | None:
+    """The committed record of a runbook; None when there is none.
+
+    Raises `BadInput` for one that was edited by hand.
+    """
+    path = root / COMMITTED / f"{runbook}.json"
+    return load(path) if path.is_file() and not _from_before_hashes(path) else None
+
+
+def _from_before_hashes(path: Path) -> bool:
+    """True for a record of the first format, which proves nothing; the next `--record` replaces it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "cells" in values and "hash" not in values and "id" not in values
 
 
 def latest(root: Path, runbook: str) -> RunRecord | None:
-    """The newest record of a runbook, committed or fresh; None when it never ran."""
-    paths = (root / folder / f"{runbook}.json" for folder in (COMMITTED, FRESH))
-    found = [load(path) for path in paths if path.is_file()]
+    """The newest run of a runbook on the sandbox, committed or not; None when it never ran.
+
+    Dry runs, and runs that still go on, are left out: they prove nothing.
+    """
+    fresh = (record for record in _fresh(root / RUNS, runbook) if record.mode is not RunMode.DRY_RUN)
+    old = root / FRESH / f"{runbook}.json"
+    found = [record for record in (committed(root, runbook), next(fresh, None)) if record]
+    found += [load(old)] if old.is_file() and not _from_before_hashes(old) else []
     return max(found, key=lambda record: record.started, default=None)
 
 
-def _to_plain(record: RunRecord) -> dict[str, object]:
+def runs(root: Path, runbook: str = "") -> tuple[RunRecord, ...]:
+    """All runs that are known, of one runbook or of all, on every target, the newest first."""
+    names = [runbook] if runbook else [path.stem for path in (root / COMMITTED).glob("*.json")]
+    kept = [record for name in names if (record := committed(root, name))]
+    found = {record.id or record.runbook: record for record in kept}
+    for state in states(root):
+        found |= {record.id: record for record in _fresh(state / "runs", runbook)}
+    return tuple(sorted(found.values(), key=lambda record: record.started, reverse=True))
+
+
+def _fresh(folder: Path, runbook: str) -> Iterator[RunRecord]:
+    """The finished runs in one target's folder, the newest first; the name of a run folder says when."""
+    wanted = f"????????T??????-{runbook or '*'}-????/record.json"
+    for path in sorted(folder.glob(wanted), reverse=True):
+        record = load(path)
+        if not runbook or record.runbook == runbook:
+            yield record
+
+
+def states(root: Path) -> tuple[Path, ...]:
+    """The state folder of every target of a checkout: the sandbox's first, then those that have a name."""
+    named = root / "homelab" / "targets.toml"
+    try:
+        tables = tomllib.loads(named.read_text(encoding="utf-8")) if named.is_file() else {}
+    except ValueError:
+        tables = {}  # `blumeops doctor` and whoever opens a target say what is wrong with it
+    places = ((name, table) for name, table in tables.items() if isinstance(table, dict))
+    return (root / STATE, *(named.parent / table.get("state", f".blumeops/{name}") for name, table in places))
+
+
+def to_plain(record: RunRecord) -> dict[str, Any]:
+    """A record as plain data, without the hash."""
     return {
+        "id": record.id,
         "runbook": record.runbook,
         "source_sha": record.source_sha,
         "status": record.status.value,
+        "mode": record.mode.value,
         "started": record.started.astimezone(UTC).isoformat(timespec="seconds"),
         "seconds": round(record.seconds, 1),
+        "who": record.who,
         "commit": record.commit,
+        "dirty": record.dirty,
         "target": record.target,
+        "identity": record.identity,
+        "note": record.note,
+        "resumed": record.resumed,
         "engines": dict(sorted(record.engines.items())),
+        "parameters": dict(record.parameters),
+        "depends": dict(sorted(record.depends.items())),
         "cells": [plain_cell(one) for one in record.cells],
     }
 
@@ -145,34 +297,62 @@ def _to_plain(record: RunRecord) -> dict[str, object]:
 def plain_cell(cell: CellRecord) -> dict[str, object]:
     """One cell's record as plain data, in the shape that is kept on disk."""
     outputs = [{"mime": o.mime, "stream": o.stream, "text": o.text.split("\n")} for o in cell.outputs]
-    head = {"index": cell.index, "source_sha": cell.source_sha, "status": cell.status.value}
-    return {**head, "seconds": round(cell.seconds, 1), "outputs": outputs}
+    return {
+        "index": cell.index,
+        "name": cell.name,
+        "role": cell.role,
+        "tags": list(cell.tags),
+        "source_sha": cell.source_sha,
+        "status": cell.status.value,
+        "seconds": round(cell.seconds, 1),
+        "error": cell.error,
+        "line": cell.line,
+        "gate": None if cell.gate is None else asdict(cell.gate),
+        "outputs": outputs,
+    }
 
 
-def _from_plain(values: Mapping[str, Any]) -> RunRecord:
+def from_plain(values: Mapping[str, Any]) -> RunRecord:
+    """A record from plain data. Raises `KeyError`, `TypeError` or `ValueError` when it is not one."""
     started = datetime.fromisoformat(values["started"])
     if started.tzinfo is None:
         raise ValueError("`started` has no time zone")
     return RunRecord(
+        id=str(values["id"]),
         runbook=str(values["runbook"]),
         source_sha=str(values["source_sha"]),
         status=RunStatus(values["status"]),
+        mode=RunMode(values["mode"]),
         started=started,
         seconds=float(values["seconds"]),
+        who=str(values["who"]),
         commit=str(values["commit"]),
+        dirty=bool(values["dirty"]),
         target=str(values["target"]),
+        identity=str(values["identity"]),
+        note=str(values["note"]),
+        resumed=int(values["resumed"]),
         engines={str(name): str(version) for name, version in values["engines"].items()},
+        parameters=dict(values["parameters"]),
+        depends={str(path): str(sha) for path, sha in values["depends"].items()},
         cells=tuple(cell(one) for one in values["cells"]),
     )
 
 
 def cell(values: Mapping[str, Any]) -> CellRecord:
     """One cell from plain data. Raises `KeyError`, `TypeError` or `ValueError` when it is not one."""
+    gate = values["gate"]
     return CellRecord(
         index=int(values["index"]),
+        name=str(values["name"]),
+        role=str(values["role"]),
+        tags=tuple(values["tags"]),
         source_sha=str(values["source_sha"]),
         status=RunStatus(values["status"]),
         seconds=float(values["seconds"]),
+        error=str(values["error"]),
+        line=int(values["line"]),
+        gate=None if gate is None else Attestation(**gate),
         outputs=tuple(Output(o["mime"], _joined(o["text"]), o["stream"]) for o in values["outputs"]),
     )
 
