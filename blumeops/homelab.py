@@ -23,7 +23,7 @@ from blumeops.layer import Desired, Layer, Notify
 from blumeops.layers import FACTORIES, Factory
 from blumeops.plan import Answer, Plan, Report, State, Status
 from blumeops.repository import Repository
-from blumeops.target import SANDBOX, Target
+from blumeops.target import SANDBOX, Publish, Target
 
 LAYERS = tuple(FACTORIES)
 """The layers' names, in the order in which they are applied."""
@@ -187,8 +187,9 @@ class Homelab:
                 record.planned(plan)
         outcome = "failed"
         try:
-            if self.target.cluster is not None and any(a.layer == "cluster" for a in plans.answers):
-                self.repository.publish(self.target.git)
+            if self.target.cluster is not None:
+                asked = any(answer.layer == "cluster" for answer in plans.answers)
+                (self.repository.publish if asked else self.repository.keep)(self.target.git)
             answers = tuple(applying.in_order(plans, desired, record, notify, self._present, recheck=recheck))
             report = Report(verb, self.target.name, answers)
             outcome = "done" if report.exit_code == 0 else f"exit {report.exit_code}"
@@ -213,28 +214,45 @@ class Homelab:
             self.repository.git("reset", "--quiet", "--keep", before)
             raise
 
+    def published(self) -> bool:
+        """Whether Argo CD can read the commit that we are at; on the sandbox `apply` sees to that."""
+        git = self.target.git
+        return git.publish is Publish.MIRROR or self.repository.published(git) == self.repository.head()
+
     def rollback(
         self,
         revision: str,
+        names: Sequence[str] = (),
         *,
         agree: Callable[[Report], bool] | None = None,
         notify: Notify = _silent,
     ) -> Report:
-        """Go back: `git revert` of a commit or range, then apply, over all layers.
+        """Go back: `git revert` of a commit or range, then apply, over all layers or the named ones.
 
-        `agree` sees the plan before anything changes. When it says no, or the revert conflicts, or a plan
-        is an error, the repository is left as it was and nothing is applied.
+        With names, a revert that touches another layer's folder is refused. `agree` sees the plan before
+        anything changes. When it says no, or the revert conflicts, or a plan is an error, the repository is
+        left as it was and nothing is applied.
         """
         mode.require_change("rollback")
         with journal.lock(self.target.state / "apply.lock", f"rollback of {revision} on {self.target.name}"):
             with self.reverted(revision):
-                plans = self.plan(notify=notify)
+                self._require_only(names)
+                plans = self.plan(names, notify=notify)
                 _refuse_errors(plans)
                 if agree is not None and not agree(plans):
                     raise GitError(
                         "not rolled back", hint="the repository and the live system are as they were"
                     )
             return self._apply(plans, notify, "rollback", recheck=agree is not None)
+
+    def _require_only(self, names: Sequence[str]) -> None:
+        """Refuse the commit at HEAD when it touches a layer that is not named, and would be half done."""
+        known = _known(names)
+        places = [f"{repository.DESIRED_STATE}/{FOLDERS[name]}" for name in LAYERS if name not in known]
+        words = ("diff", "--name-only", "HEAD~1", "HEAD", "--", *places)
+        if places and (touched := self.repository.git(*words).stdout.splitlines()):
+            hint = "name every layer that it touches, or none for all of them"
+            raise BlumeOpsError(f"the revert touches {touched[0]}, too", hint=hint)
 
 
 def main_checkout(root: Path) -> Path:

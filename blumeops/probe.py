@@ -7,7 +7,9 @@ reads the policy. It needs `python3` on the node.
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,6 +76,21 @@ print(json.dumps(said))
 """
 
 
+def way(target: Target, node: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """The words that run a program on a node: the target's own way, or else ssh with its configuration."""
+    prefix = target.vantage.get(node)
+    if prefix is None:
+        if target.hosts is None:
+            known = ", ".join(target.vantage) or "none"
+            what = f"no way to look from {node!r} on target {target.name!r}"
+            raise BlumeOpsError(what, hint=f"known: {known}")
+        config = () if target.hosts.ssh_config is None else ("-F", str(target.hosts.ssh_config))
+        prefix = ("ssh", *config, "-o", "BatchMode=yes", "-o", "ConnectTimeout=8", "--", node)
+    # ssh hands one line to a shell over there, so each word has to be quoted for it.
+    over_ssh = bool(prefix) and prefix[0].rpartition("/")[2] == "ssh"
+    return (*prefix, shlex.join(argv)) if over_ssh else (*prefix, *argv)
+
+
 def connect(target: Target, source: str, host: str, port: int) -> Answer:
     """Open a TCP connection from a node to a host by name, and say what became of it."""
     return _look(target, source, host, port, "", "", f"{host}:{port}")
@@ -124,23 +141,8 @@ def until(ask, wanted, *, seconds: float = 20.0):  # noqa: ANN201 - any probe, i
 
 
 def _look(target: Target, source: str, host: str, port: int, path: str, name: str, url: str) -> Answer:
-    if source not in target.vantage:
-        known = ", ".join(target.vantage) or "none"
-        raise BlumeOpsError(
-            f"no way to look from {source!r} on target {target.name!r}", hint=f"known: {known}"
-        )
-    argv = [
-        *target.vantage[source],
-        "python3",
-        "-c",
-        _LOOK,
-        host,
-        str(port),
-        path,
-        name,
-        str(CONNECT_SECONDS),
-    ]
-    done = process.run(argv, env=target.environment(), timeout=CONNECT_SECONDS * 4 + 10)
+    words = ["python3", "-c", _LOOK, host, str(port), path, name, str(CONNECT_SECONDS)]
+    done = process.run(way(target, source, words), env=target.environment(), timeout=CONNECT_SECONDS * 4 + 10)
     if not done.ok:
         raise Unreachable(done.stderr.strip() or f"exit {done.returncode}", where=source)
     said = json.loads(done.stdout)

@@ -31,7 +31,6 @@ _OF_ANOTHER_REPOSITORY = (
 """Set in a Git hook; with them our commands would work on the repository of the hook, wherever they run."""
 _SIGNED = ("commit", "revert", "merge", "cherry-pick", "am", "rebase", "tag")
 """The commands that write somebody's name; only for them we look whether Git knows one."""
-
 _CREDENTIALS = re.compile(r"(https?://)[^/@\s]+@")
 
 
@@ -137,8 +136,8 @@ class Repository:
         if done.returncode == 2:
             return None
         if not done.ok:
-            hint = "is the remote there, and may you read it?"
-            raise GitError(_masked(done.stderr.strip()), where=_masked(remote.url), hint=hint)
+            said, where = _masked(done.stderr.strip()), _masked(remote.url)
+            raise GitError(said, where=where, hint="is the remote there, and may you read it?")
         return done.stdout.split()[0]
 
     def publish(self, remote: GitRemote) -> None:
@@ -161,6 +160,12 @@ class Repository:
         branch = f"refs/heads/{remote.branch}"
         how = ("--quiet", "--atomic", f"--force-with-lease={branch}:{there or ''}", "--end-of-options")
         self.git("push", *how, remote.url, f"{head}:{branch}", *keep)
+
+    def keep(self, remote: GitRemote) -> None:
+        """Let a mirror keep our HEAD beside its branch: drift needs the commit that a layer records."""
+        if remote.publish is Publish.MIRROR:
+            where = f"{self.head()}:refs/blumeops/applied/{self.head()}"
+            self.git("push", "--quiet", "--end-of-options", remote.url, where)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace one passage of a file under `homelab/`.

@@ -347,6 +347,23 @@ def test_a_rollback_takes_all_layers_back(homelab: Homelab) -> None:
     assert runs(homelab)[0].verb == "rollback"
 
 
+def test_a_rollback_of_named_layers_leaves_the_others_alone(homelab: Homelab) -> None:
+    homelab.apply()
+    commit(homelab, hosts="y")
+    homelab.apply()
+    report = homelab.rollback("HEAD", ["hosts"])
+    assert [answer.layer for answer in report.answers] == ["hosts"]
+    assert live(homelab)["hosts"] == ["b", "c"]
+
+
+def test_a_rollback_of_named_layers_is_refused_when_the_commit_touches_another(homelab: Homelab) -> None:
+    homelab.apply()
+    head = commit(homelab, hosts="y", cluster="z")
+    with pytest.raises(BlumeOpsError, match="the revert touches homelab/argocd/lines, too"):
+        homelab.rollback("HEAD", ["hosts"])
+    assert homelab.repository.head() == head
+
+
 def test_a_rollback_that_is_not_agreed_to_leaves_no_trace(homelab: Homelab) -> None:
     homelab.apply()
     commit(homelab, tailnet="x")

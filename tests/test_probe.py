@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from blumeops import probe
 from blumeops.errors import BlumeOpsError, Unreachable
 from blumeops.probe import Reach
-from blumeops.target import GitRemote, Target
+from blumeops.target import GitRemote, Hosts, Target
 
 Serve = Callable[[bytes], int]
 
@@ -93,6 +94,15 @@ def test_a_node_that_cannot_look_is_no_answer_about_the_network(target: Target) 
     with pytest.raises(BlumeOpsError, match="no way to look from 'laptop'") as unknown:
         probe.connect(target, "laptop", "127.0.0.1", 80)
     assert unknown.value.hint == "known: here, broken"
+
+
+def test_a_word_that_goes_over_ssh_is_one_word_over_there_too(target: Target) -> None:
+    words = ["echo", "two words", "$(id)"]
+    assert probe.way(target, "here", words) == ("echo", "two words", "$(id)")
+    config = target.state / "ssh_config"
+    far = replace(target, hosts=Hosts(config), vantage={"laptop": ("/usr/bin/ssh", "laptop")})
+    assert probe.way(far, "indri", words)[-3:] == ("--", "indri", "echo 'two words' '$(id)'")
+    assert probe.way(far, "laptop", words) == ("/usr/bin/ssh", "laptop", "echo 'two words' '$(id)'")
 
 
 def test_a_target_without_a_cluster_has_no_workloads(target: Target) -> None:

@@ -254,6 +254,26 @@ def test_a_mirror_follows_and_keeps_what_it_replaces(repo: Repository, tmp_path:
     assert git(bare, "rev-parse", f"refs/blumeops/replaced/{theirs}") == theirs
 
 
+def test_what_was_applied_stays_to_be_found_and_the_branch_stays(repo: Repository, tmp_path: Path) -> None:
+    remote = remote_of(repo, tmp_path, Publish.MIRROR)
+    repo.publish(remote)
+    branch = repo.published(remote)
+    elsewhere = repository.clone(repo.root, tmp_path / "elsewhere")
+    applied = change(elsewhere, "applied\n")
+    elsewhere.keep(remote)
+    assert repo.published(remote) == branch
+    with repo.export(applied, remote) as then:
+        assert then.revision == applied
+
+
+def test_a_real_remote_keeps_nothing_of_ours(repo: Repository, tmp_path: Path) -> None:
+    remote = remote_of(repo, tmp_path)
+    change(repo, "two\n")
+    repo.keep(remote)
+    bare = Path(remote.url.removeprefix("file://"))
+    assert "refs/blumeops" not in git(bare, "for-each-ref")
+
+
 def test_a_remote_without_the_branch_gets_it(repo: Repository, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "empty.git")
     remote = GitRemote((tmp_path / "empty.git").as_uri(), publish=Publish.MIRROR)

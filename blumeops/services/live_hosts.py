@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blumeops import process
-from blumeops.errors import BlumeOpsError, Unreachable
+from blumeops import probe, process
+from blumeops.errors import Unreachable
 from blumeops.target import Target
 
 SECONDS = 25.0
@@ -90,28 +90,10 @@ def _unix(said: str) -> float:
 
 
 def _run(target: Target, host: str, argv: Sequence[str]) -> process.Completed:
-    done = process.run([*_way(target, host), *argv], env=target.environment(), timeout=SECONDS)
+    done = process.run(probe.way(target, host, argv), env=target.environment(), timeout=SECONDS)
     if done.returncode == 255:  # ssh's own status, and that of the sandbox's `on`
         raise Unreachable(done.stderr.strip() or "the connection failed", where=host)
     return done
-
-
-def _way(target: Target, host: str) -> Sequence[str]:
-    """How a program is started on a host: the target's own way, or else ssh with its configuration."""
-    if host in target.vantage:
-        return target.vantage[host]
-    if target.hosts is not None and target.hosts.ssh_config is not None:
-        return [
-            "ssh",
-            "-F",
-            str(target.hosts.ssh_config),
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "ConnectTimeout=8",
-            host,
-        ]
-    raise BlumeOpsError(f"no way to look at {host!r} on target {target.name!r}")
 
 
 def ago(seconds: float) -> str:
