@@ -21,6 +21,7 @@ from blumeops import __version__
 from blumeops.cli import docs, homelab, runbook, sandbox, services
 from blumeops.cli import docs_check as docs_check  # its verb and the next one add themselves to `docs`
 from blumeops.cli import docs_review as docs_review
+from blumeops.cli import runbook_test as runbook_test  # adds its verbs to `runbook`
 from blumeops.errors import BadInput, BlumeOpsError, EngineMissing, Interrupted
 
 EXIT_CODES = """\b

@@ -1,0 +1,104 @@
+"""The verbs that try runbooks and open them: runbook test, runbook open."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from blumeops.cli.homelab import json_option, quiet_option, target_option
+from blumeops.cli.runbook import runbook
+
+if TYPE_CHECKING:
+    from blumeops.runbooks.testing import Rehearsal, Suite
+
+
+def _root() -> Path:
+    from blumeops.repository import find
+
+    return find(Path.cwd().resolve()).root
+
+
+@runbook.command("test")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@target_option
+@click.option("--seed", type=click.IntRange(0), help="The order to run them in; a new one each time.")
+@click.option("--after-each", is_flag=True, help="Look for what was left behind after every runbook.")
+@click.option("-x", "--exit-first", is_flag=True, help="Stop at the first runbook that does not pass.")
+@click.option("--record", is_flag=True, help="Keep the records in runbooks/records, when all passed.")
+@json_option
+@quiet_option
+def runbook_test(
+    names: tuple[str, ...], target: str, seed: int | None, after_each: bool, exit_first: bool,
+    record: bool, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Rehearse runbooks on the sandbox: forward, back, and nothing left behind.
+
+    All of them unless some are named, in a shuffled order: the seed is printed, and --seed repeats it. In
+    the end the plan and the drift must be empty; --after-each finds out who left something.
+
+    Exit code 0 says that all passed, 1 that a step failed or something was left, 5 that a precondition did
+    not hold, 124 that one took too long.
+    """
+    from blumeops import runbooks
+    from blumeops.cli import show
+    from blumeops.runbooks import rehearsing, testing
+
+    root = _root()
+    books = [runbooks.named(root, name) for name in dict.fromkeys(names)] or runbooks.find(root)
+    say = show.progress(quiet=quiet or as_json)
+    begun = time.monotonic()
+
+    def begins(number: int, book: object) -> None:
+        say(f"[{_clock(begun)}] {number} of {len(books)} · {book.name}")
+
+    def ended(one: Rehearsal) -> None:
+        say(f"[{_clock(begun)}] {one.name}: {one.problem or 'passed'} [{one.seconds:.1f} s]")
+
+    done = testing.suite(
+        root, books, seed=seed, target=target, after_each=after_each, exit_first=exit_first,
+        notify=lambda line: say(f"    {line}"), begins=begins, watch=ended,
+    )  # fmt: skip
+    if record and done.passed:
+        for one in done.rehearsals:
+            rehearsing.record_it(root, one)
+    _report(done, as_json=as_json)
+    return done.exit_code
+
+
+def _clock(begun: float) -> str:
+    seconds = int(time.monotonic() - begun)
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def _report(done: Suite, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(done.to_dict(), indent=2, ensure_ascii=False))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    from blumeops.cli import show
+    from blumeops.runbooks import rehearsing
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("", "runbook", "result", "seconds", "outside cells"):
+        table.add_column(head, justify="right" if head in ("seconds", "outside cells") else "left")
+    for one in done.rehearsals:
+        mark = "[green]✓[/]" if one.passed else "[red]✗[/]"
+        word = one.status.value if not one.left else f"{one.status.value}, left something behind"
+        outside = f"{max(0.0, one.seconds - one.in_cells):.1f}"
+        table.add_row(mark, escape(one.name), escape(word), f"{one.seconds:.1f}", outside)
+    show.out.print(table)
+    for one in done.rehearsals:
+        if not one.passed:
+            show.err.print(f"\n[red]{escape(one.name)}[/]\n{escape(rehearsing.story(one))}")
+    if done.left is not None:
+        show.out.print(escape(str(done.left)))
+    show.out.print(escape(str(done)))
+    if not done.passed:
+        again = " ".join(["blumeops runbook test", f"--seed {done.seed}", "--after-each"])
+        show.err.print(f"hint: the same order again: `{again}`")
