@@ -23,7 +23,7 @@ _CLONE = re.compile(r"(?:\.sandbox|\.blumeops/[^/]+)/clones/[^/]+/")
 """A procedure's working copy (`Homelab.clone`): its files stand for the repository's own."""
 
 _CACHED = re.compile(r"__pycache__/([^/]+?)\.[^/]+\.pyc$")
-_UNSEEN = re.compile(r"^blumeops/runbooks/")
+_UNSEEN = re.compile(r"^blumeops/(?:runbooks|kernel)/")
 """What runs the cells: it is loaded for every run, and a page does not go stale with it."""
 
 
@@ -61,17 +61,14 @@ def below(root: Path) -> tuple[str, ...]:
     """The paths, relative to `root`, of what was noted, opened or imported so far, each once, in order."""
     modules = (getattr(module, "__file__", None) for module in tuple(sys.modules.values()))
     imported = {path for path in modules if isinstance(path, str)}
-    found = {relative(path, root) for path in _noted | _opened | imported}
-    return tuple(sorted(path for path in found if path and (root / path).exists()))
-
-
-def relative(path: str, root: Path) -> str:
-    """A path as the repository knows it; empty for what is not a source of the repository."""
     prefix = f"{root.resolve()}/"
-    whole = os.path.normpath(path)
-    if not whole.startswith(prefix):
-        return ""
-    inside = _CLONE.sub("", whole.removeprefix(prefix), count=1)
+    found = {_relative(path, prefix) for path in _noted | _opened | imported if path.startswith(prefix)}
+    return tuple(sorted(path for path in found if path and os.path.exists(prefix + path)))
+
+
+def _relative(path: str, prefix: str) -> str:
+    """A path as the repository knows it; empty for what is not a source of it."""
+    inside = _CLONE.sub("", os.path.normpath(path).removeprefix(prefix), count=1)
     inside = _CACHED.sub(r"\1.py", inside)
     apart = inside.startswith(_APART) or "/.git/" in f"/{inside}"
     return "" if apart or _UNSEEN.match(inside) else inside

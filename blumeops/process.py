@@ -21,6 +21,9 @@ from blumeops import leash
 from blumeops.errors import EngineError, EngineMissing
 
 GRACE_SECONDS = 5.0
+OUTLIVES = "BLUMEOPS_OUTLIVES"
+"""The environment variable by which a kernel's keeper knows the daemons that it must not end."""
+
 _DOCTOR = "`blumeops doctor` lists every prerequisite and its fix"
 
 
@@ -173,8 +176,12 @@ def start(
     env: Mapping[str, str],
     log: Path,
     cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a daemon in its own session, its output appended to `log`; it outlives us."""
+    """Start a daemon in its own session, its output appended to `log`; it outlives us.
+
+    It also outlives a runbook's kernel, which ends everything else that its cells started.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -182,9 +189,10 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(env),
+            env={**env, OUTLIVES: "1"},
             cwd=cwd,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
 
 

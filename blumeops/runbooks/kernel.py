@@ -1,0 +1,328 @@
+"""The client's side of a kernel: start one, run cells in it, leave it for later, end it.
+
+The kernel is two processes of its own (`blumeops.kernel`): a keeper, which ends what has to be ended, and a
+shell with the cells' variables. We speak to the keeper over a socket in a private folder. When we are gone
+without a word, it ends the cell and all that the cell started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from blumeops import process
+from blumeops.errors import BlumeOpsError, EngineError, Locked
+from blumeops.mode import Mode
+from blumeops.records import Output, formed
+from blumeops.redact_stream import collapsed
+
+HERE = Path(__file__).resolve().parents[1] / "kernel"
+ADDRESS = "kernel.json"
+"""The file in the run's folder that says where the kernel listens."""
+
+LONGEST_PATH = 100
+"""Characters; a Unix socket's path may have 107 (unix(7))."""
+
+PATIENCE_SECONDS = 30.0
+"""How much later than a cell's time limit the keeper may answer, before it counts as dead itself."""
+
+Notify = Callable[[Output], None]
+
+
+class Ending(StrEnum):
+    """How a cell ended. `DIED`: the kernel did, and the variables with it."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+    DIED = "died"
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What became of one cell.
+
+    `value` is the `repr` of what `evaluate` was asked; `error` is one line; `line` is the page's line
+    where it failed (0: unknown); `depends` are the repository's paths that the kernel has read so far.
+    """
+
+    ending: Ending
+    seconds: float
+    outputs: tuple[Output, ...] = ()
+    value: str = ""
+    depends: tuple[str, ...] = ()
+    error: str = ""
+    line: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """True when the cell ran to its end without an error."""
+        return self.ending is Ending.PASSED
+
+
+class Kernel:
+    """One living kernel, and our connection to it."""
+
+    def __init__(self, folder: Path, connection: socket.socket, place: Path) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._place = place
+        self._received = b""
+        self._sending = threading.Lock()
+        self._started: subprocess.Popen[bytes] | None = None
+        self._depends: tuple[str, ...] = ()
+        self._busy = False
+        self.alive = True
+
+    @classmethod
+    def start(cls, folder: Path, *, root: Path, environment: Mapping[str, str]) -> Kernel:
+        """Start a kernel for the run in `folder`, whose cells run in `root`; returns before it has loaded.
+
+        `environment` is the whole environment of the cells.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix="blumeops-kernel-", dir=_short_folder()))
+        address = place / "socket"
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(address))
+            listening.listen(2)
+            job = {
+                "shell": [sys.executable, "-P", str(HERE / "shell.py")],
+                "listen": listening.fileno(),
+                "folder": str(place),
+                "spared": process.OUTLIVES,
+            }
+            started = process.start(
+                [sys.executable, "-I", "-S", str(HERE / "keeper.py"), json.dumps(job)],
+                env={**environment, "BLUMEOPS_KERNEL_FOLDER": str(place)},
+                log=folder / "kernel.log",
+                cwd=root,
+                pass_fds=[listening.fileno()],
+            )
+        kernel = cls(folder, _connected(address), place)
+        kernel._started = started
+        about = {"socket": str(address), "keeper": started.pid, "started": process.start_time(started.pid)}
+        (folder / ADDRESS).write_text(json.dumps(about), encoding="utf-8")
+        return kernel
+
+    @classmethod
+    def attach(cls, folder: Path) -> Kernel | None:
+        """The living kernel of an earlier run in `folder`, with its variables; None when it is gone.
+
+        Raises `Locked` when another client has it.
+        """
+        try:
+            about = json.loads((folder / ADDRESS).read_text(encoding="utf-8"))
+            address = Path(about["socket"])
+            if process.start_time(about["keeper"]) != about["started"]:
+                shutil.rmtree(address.parent, ignore_errors=True)
+                return None
+            kernel = cls(folder, _connected(address), address.parent)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        said = next(kernel._messages(time.monotonic() + PATIENCE_SECONDS), None)
+        if said is not None and said[0] == "r":
+            kernel._connection.close()
+            raise Locked("another client has this kernel", where=str(folder), hint="wait for that run to end")
+        return kernel if said is not None else None
+
+    def execute(
+        self,
+        source: str,
+        *,
+        filename: str,
+        line: int,
+        mode: Mode,
+        timeout: float | None,
+        notify: Notify = lambda _output: None,
+    ) -> Executed:
+        """Run one cell, which begins at `line` of `filename`; its outputs go to `notify` as they come.
+
+        Ctrl-C (`KeyboardInterrupt`) while it runs interrupts the cell, which then ends as `INTERRUPTED`.
+        """
+        request = {"op": "execute", "source": source, "filename": filename, "line": line}
+        return self._ask({**request, "mode": mode.value, "timeout": timeout}, timeout, notify)
+
+    def evaluate(
+        self,
+        expression: str,
+        *,
+        timeout: float | None = None,
+        notify: Notify = lambda _output: None,
+        filename: str = "<expression>",
+        line: int = 1,
+    ) -> Executed:
+        """Evaluate one expression on the cells' variables, in the mode that changes nothing."""
+        request = {"op": "evaluate", "source": expression, "filename": filename, "line": line}
+        return self._ask({**request, "mode": Mode.READ.value, "timeout": timeout}, timeout, notify)
+
+    def _ask(self, request: dict, timeout: float | None, notify: Notify) -> Executed:
+        if self._busy:
+            raise BlumeOpsError("this kernel runs another cell", where=str(self.folder))
+        begun = time.monotonic()
+        said = Said(notify)
+        self._busy = True
+        try:
+            answer = self._answer(request, timeout, said)
+        finally:
+            self._busy = False
+        if answer.get("dead"):
+            self.alive = False
+        self._depends = tuple(answer.get("depends", self._depends))
+        return Executed(
+            ending=Ending(answer["ending"]),
+            seconds=answer.get("seconds", time.monotonic() - begun),
+            outputs=said.outputs(),
+            value=answer.get("value", ""),
+            depends=self._depends,
+            error=answer.get("error", ""),
+            line=answer.get("line", 0),
+        )
+
+    def _answer(self, request: dict, timeout: float | None, said: Said) -> dict:
+        gone = {"ending": "died", "error": "the kernel is gone", "dead": True}
+        if not self.alive or not self._send(request):
+            return gone
+        deadline = None
+        while True:
+            try:
+                for kind, what in self._messages(deadline):
+                    if kind == "o":
+                        said.take(what)
+                    elif kind == "s" and timeout is not None:
+                        deadline = time.monotonic() + timeout + PATIENCE_SECONDS
+                    elif kind == "d":
+                        return what
+                self.end()
+                return {**gone, "error": "the kernel was lost: its keeper is dead, or does not answer"}
+            except KeyboardInterrupt:
+                self.interrupt()
+
+    def interrupt(self) -> None:
+        """Interrupt the cell that runs, from any thread; a second time ends its patience."""
+        self._send({"op": "interrupt"})
+
+    def detach(self, *, keep_seconds: float = 1800) -> None:
+        """Leave the kernel with its variables for `attach`; it ends by itself when nobody comes in time."""
+        self._send({"op": "detach", "keep_seconds": keep_seconds})
+        for kind, _ in self._messages(time.monotonic() + PATIENCE_SECONDS):
+            if kind == "t":
+                break
+        self._connection.close()
+        self.alive = False
+
+    def end(self) -> None:
+        """End the kernel and every descendant of it, and wait for that; idempotent."""
+        self.alive = False
+        if self._connection.fileno() >= 0:
+            self._send({"op": "end"})
+            with contextlib.suppress(OSError):
+                for _ in self._messages(time.monotonic() + PATIENCE_SECONDS):
+                    pass
+            self._connection.close()
+        if self._started is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._started.wait(process.GRACE_SECONDS)
+            if self._started.poll() is None:
+                process.end_group(self._started.pid, grace=1.0)
+        shutil.rmtree(self._place, ignore_errors=True)
+        (self.folder / ADDRESS).unlink(missing_ok=True)
+
+    def _send(self, request: dict) -> bool:
+        try:
+            with self._sending:
+                self._connection.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            return False
+        return True
+
+    def _messages(self, deadline: float | None) -> Iterator[tuple[str, object]]:
+        """What the keeper says: kind and content; ends when it is gone or the time is over.
+
+        Without a deadline it stops waiting when the keeper begins the cell and gives one by `send`.
+        """
+        while True:
+            while b"\n" in self._received:
+                line, _, self._received = self._received.partition(b"\n")
+                yield chr(line[0]), json.loads(line[1:])
+            wait = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self._connection], [], [], wait)[0]:
+                return
+            try:
+                data = self._connection.recv(1 << 16)
+            except OSError:
+                return
+            if not data:
+                return
+            self._received += data
+
+
+class Said:
+    """Gathers a cell's outputs: pieces of one stream in a row are one output."""
+
+    def __init__(self, notify: Notify) -> None:
+        self._notify = notify
+        self._found: list[Output] = []
+        self._pieces: list[str] = []
+        self._stream = ""
+        self._displays: dict[str, int] = {}
+
+    def take(self, what: dict) -> None:
+        """Take one message of the shell."""
+        if "text" in what:
+            if what["stream"] != self._stream:
+                self._close()
+            self._stream = what["stream"]
+            self._pieces.append(what["text"])
+            self._notify(Output("text/plain", what["text"], what["stream"]))
+            return
+        output = formed(what["forms"], what["stream"])
+        if output is None:
+            return
+        self._close()
+        place = self._displays.get(what.get("display", ""))
+        if what.get("update") and place is not None:
+            self._found[place] = output
+        else:
+            self._displays[what.get("display", "")] = len(self._found)
+            self._found.append(output)
+        self._notify(output)
+
+    def _close(self) -> None:
+        if self._pieces:
+            self._found.append(Output("text/plain", collapsed("".join(self._pieces)), self._stream))
+        self._pieces, self._stream = [], ""
+
+    def outputs(self) -> tuple[Output, ...]:
+        """All of them, in order."""
+        self._close()
+        return tuple(self._found)
+
+
+def _short_folder() -> str:
+    """Where a socket's path is short enough, whatever the run's folder is called."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) < LONGEST_PATH - 40 else "/tmp"
+
+
+def _connected(address: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(address))
+    except OSError as error:
+        connection.close()
+        raise EngineError(f"the kernel cannot be reached: {error}", where=str(address)) from error
+    return connection
