@@ -16,6 +16,7 @@ from blumeops.site.backlinks import Contexts
 from blumeops.site.place import Place
 from blumeops.site.tags import Generated
 from blumeops.site.vault import Page, Vault
+from blumeops.site.verified import LastRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,17 @@ def additions(
     *,
     flat: bool = False,
     contexts: Contexts | None = None,
+    runs: Mapping[str, LastRun] | None = None,
 ) -> Additions:
     """All of it for one site. `texts` have their wikilinks rewritten; `flat`: `use_directory_urls: false`.
-    `contexts` are those of an earlier call.
+    `contexts` are those of an earlier call, `runs` what is known of each runbook's, by the page's path.
 
     It depends on the repository and its Git history alone: the same commit always gives the same bytes.
     """
     root = place.root
     known = history.read(root, (page.source for page in vault.pages.values()))
     related = page_end.relations(vault, texts, links, known, flat=flat, contexts=contexts)
-    ends = {
-        path: page_end.footer(related, path, page_end.last_run(root, page))
-        for path, page in vault.pages.items()
-    }
+    ends = {path: page_end.footer(related, path, runs or {}) for path in vault.pages}
     drawn = {path: page for path, page in vault.pages.items() if not page_end.made(page)}
     moved, problems = redirects.redirects(
         vault.pages, known.renamed, docs=place.source(place.docs).removeprefix("."), flat=flat

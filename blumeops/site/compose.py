@@ -5,14 +5,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from blumeops import records
 from blumeops.errors import Problem
 from blumeops.facts.bound import strip
-from blumeops.site import frontmatter, home, markdown, runbook_page, wikilinks
+from blumeops.site import frontmatter, home, markdown, runbook_page, verified, wikilinks
+from blumeops.site.home import RunLine
+from blumeops.site.runbook_card import About, to_verify_by
 from blumeops.site.vault import Page, Vault
+from blumeops.site.verified import LastRun
 
 _MARKER = re.compile(r"^<!-- blumeops:(\w+) -->[ \t]*$", re.MULTILINE)
 _SVG = re.compile(r"^!\[(?P<label>[^\]\n]*)\]\((?P<path>[^)\s]+\.svg)\)(?:\{[^}\n]*\})?[ \t]*$", re.MULTILINE)
@@ -23,13 +25,35 @@ _ACTIVE_SVG = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was read from a repository: its index, the files beside the pages with where they are, and the
-    harm that was taken out of its pages."""
+    """What was read from a repository: its index, the files beside the pages with where they are, the harm
+    that was taken out of its pages, and what is known of its runbooks' runs, by name."""
 
     root: Path
     vault: Vault
     files: Mapping[str, Path]
     problems: tuple[Problem, ...] = ()
+    runs: Mapping[str, LastRun] = field(default_factory=dict)
+
+    def last_run(self, one: Page) -> LastRun:
+        """What is known of the runs of a runbook's page."""
+        return self.runs.get(runbook_name(one), verified.NEVER)
+
+
+def runbook_name(one: Page) -> str:
+    """The name of the runbook that a page is; empty for every other page."""
+    if not one.source.startswith("runbooks/"):
+        return ""
+    return posixpath.basename(one.path).removesuffix(".md")
+
+
+def due(one: Page, source: Source) -> str:
+    """When a runbook is to be run again (a date and time in UTC); empty when nobody said how often."""
+    return to_verify_by(one.front, source.last_run(one))
+
+
+def services(pages: Mapping[str, Page]) -> dict[str, str]:
+    """The page of each service, by the name that its front matter gives it."""
+    return {name: one.path for one in pages.values() if (name := one.front.text("service"))}
 
 
 def read_text(file: Path) -> str:
@@ -43,9 +67,10 @@ def finish(source: Source, path: str, text: str, problems: list[Problem]) -> str
     `text` has its links rewritten; what is wrong is added to `problems`.
     """
     one = source.vault.pages[path]
-    if one.source.startswith("runbooks/"):
-        stem = posixpath.basename(path).removesuffix(".md")
-        text = _front(one) + runbook_page.render(one.text, text, records.latest(source.root, stem))
+    if name := runbook_name(one):
+        ways = {s: wikilinks.relative(way, path) for s, way in services(source.vault.pages).items()}
+        about = About(name, one.front, ways)
+        text = _front(one) + runbook_page.render(one.text, text, source.last_run(one), about)
     text = strip(text)
     text = _in_prose(_SVG, lambda found: _inline_svg(source, one, found, problems), text)
     return _in_prose(_MARKER, lambda found: _fill(source, one, found[1], problems), text)
@@ -78,11 +103,11 @@ def _fill(source: Source, one: Page, name: str, problems: list[Problem]) -> str:
     runbooks = {p.path: p for p in pages.values() if p.source.startswith("runbooks/")}
     match name:
         case "state":
-            ways = {
-                posixpath.basename(p).removesuffix(".md"): (r.title, _way(p, one))
+            lines = [
+                RunLine(r.title, _way(p, one), source.last_run(r), due(r, source))
                 for p, r in runbooks.items()
-            }
-            return home.state_html(source.root, ways)
+            ]
+            return home.state_html(source.root, lines)
         case "pages":
             folder = posixpath.dirname(one.path)
             return _listing([p for p in pages.values() if _stands_in(p, folder) and p is not one], one)

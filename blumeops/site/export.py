@@ -89,8 +89,7 @@ def texts(source: Source) -> dict[str, str]:
 def _body(source: Source, page: Page, linked: str) -> str:
     if not page.source.startswith("runbooks/"):
         return linked[frontmatter.end_of(linked) :]
-    stem = posixpath.basename(page.path).removesuffix(".md")
-    return "\n".join(_runbook(linked, records.latest(source.root, stem)))
+    return "\n".join(_runbook(linked, source.last_run(page).record))
 
 
 def _runbook(linked: str, record: records.RunRecord | None) -> Iterator[str]:

@@ -9,12 +9,12 @@ import html
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from blumeops import records
 from blumeops.plan import State
+from blumeops.site.verified import LastRun
 
 LAYERS = ("tailnet", "hosts", "cluster")
 ENGINES = {"tailnet": "Pulumi", "hosts": "Ansible", "cluster": "Argo CD"}
@@ -39,6 +39,16 @@ class LayerState:
     reason: str = ""
     revision: str = ""
     at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A runbook on the front page: its title, the way to its page, its last run, and when to run it again."""
+
+    title: str
+    way: str
+    last: LastRun
+    due: str = ""
 
 
 _NEVER = LayerState(State.UNKNOWN, "not asked yet: `make up` starts the sandbox and asks")
@@ -84,14 +94,11 @@ def _read(path: Path) -> Mapping[str, object]:
     return values if isinstance(values, dict) else {}
 
 
-def state_html(root: Path, runbooks: Mapping[str, tuple[str, str]]) -> str:
-    """The front page's state: a banner, a card for each layer, and a line for each runbook's last run.
-
-    `runbooks` maps a runbook's stem to its title and the way to its page.
-    """
+def state_html(root: Path, runbooks: Iterable[RunLine]) -> str:
+    """The front page's state: a banner, a card for each layer, and a line for each runbook's last run."""
     banner = f'<p class="preparing">{_text(message)}</p>' if (message := preparing(root)) else ""
     layers = "".join(_layer_card(layer, state) for layer, state in layer_states(root).items())
-    runs = "".join(_run_line(root, stem, *where) for stem, where in runbooks.items())
+    runs = "".join(_run_line(one) for one in runbooks)
     listed = f'<ul class="runs">{runs}</ul>' if runs else ""
     inside = f'{banner}<div class="state-layers">{layers}</div>{listed}'
     return f'<div class="state" id="homelab-state">{inside}</div>'
@@ -109,14 +116,15 @@ def _layer_card(layer: str, known: LayerState) -> str:
     )
 
 
-def _run_line(root: Path, stem: str, title: str, way: str) -> str:
-    record = records.latest(root, stem)
-    word = record.status.value if record else "never run"
-    kind = record.status.name.lower() if record else "never"
+def _run_line(one: RunLine) -> str:
+    record = one.last.record
+    word = f"stale, {record.status.value}" if one.last.stale and record else one.last.word
     when = f" on {record.started:%Y-%m-%d, %H:%M} UTC" if record else ""
+    overdue = '<strong class="overdue" hidden>, overdue</strong>' if one.due else ""
+    due = f' data-due="{one.due}"' if one.due else ""
     return (
-        f'<li class="run-{kind}"><a href="{html.escape(way)}">{_text(title)}</a> '
-        f"<span>{word}{when}</span></li>"
+        f'<li class="run-{one.last.kind}"{due}><a href="{html.escape(one.way)}">{_text(one.title)}</a> '
+        f"<span>{word}{when}{overdue}</span></li>"
     )
 
 

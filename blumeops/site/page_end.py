@@ -7,22 +7,22 @@ renders the Markdown and put it back afterwards (`cut`): rendering it would only
 from __future__ import annotations
 
 import html
-import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
-from blumeops import records
-from blumeops.records import RunRecord, RunStatus
+from blumeops.records import RunStatus
 from blumeops.site import backlinks, graph, related, tags
 from blumeops.site.backlinks import Backlink, Contexts
 from blumeops.site.history import NONE, Commit, History
 from blumeops.site.redirects import built, way
 from blumeops.site.vault import Page, Vault
+from blumeops.site.verified import NEVER, LastRun
 
 OPEN = '<footer class="page-end" data-search-exclude="">'
+_ENDS = {RunStatus.DECLINED: "was declined", RunStatus.INTERRUPTED: "was interrupted"}
 SENTENCES = 24
 """From the next one on a backlink is its title alone."""
 
@@ -65,18 +65,21 @@ def made(page: Page) -> bool:
     return page.path.startswith(f"{tags.FOLDER}/") or page.path == graph.PAGE
 
 
-def footer(relations: Relations, path: str, run: RunRecord | None = None) -> str:
-    """The end of one page as a block of HTML; empty for the front page and for lists. `run` is a runbook's
-    last run."""
+def footer(relations: Relations, path: str, runs: Mapping[str, LastRun] = MappingProxyType({})) -> str:
+    """The end of one page as a block of HTML; empty for the front page and for lists.
+
+    `runs` is what is known of each runbook's runs, by the path of its page.
+    """
     page = relations.pages[path]
     if path == "index.md" or made(page):
         return ""
     parts = (
         _tags(relations, page),
+        _runbooks(relations, page, runs),
         _linked_from(relations, page),
         _related(relations, page),
         _neighbourhood(relations, page),
-        _facts(relations.history.last.get(page.source), page, run),
+        _facts(relations.history.last.get(page.source), page, runs.get(path, NEVER)),
     )
     inside = "".join(parts)
     return f"{OPEN}{inside}</footer>\n" if inside else ""
@@ -86,13 +89,6 @@ def cut(text: str) -> tuple[str, str]:
     """A staged page in two: its Markdown, and its end as HTML (empty when it has none)."""
     body, opened, rest = text.rpartition(f"\n{OPEN}")
     return (f"{body}\n", f"{OPEN}{rest}") if opened else (text, "")
-
-
-def last_run(root: Path, page: Page) -> RunRecord | None:
-    """The record of a runbook's last run; None for every other page."""
-    if not page.source.startswith("runbooks/"):
-        return None
-    return records.latest(root, posixpath.basename(page.path).removesuffix(".md"))
 
 
 def _way(relations: Relations, page: Page, to: str, anchor: str = "") -> str:
@@ -114,6 +110,17 @@ def _chip(relations: Relations, page: Page, tag: str) -> str:
     if path not in relations.pages:
         return f'<span class="page-tag">{_text(tag)}</span>'
     return f'<a class="page-tag" href="{_way(relations, page, path, anchor)}">{_text(tag)}</a>'
+
+
+def _runbooks(relations: Relations, page: Page, runs: Mapping[str, LastRun]) -> str:
+    """The runbooks for the service that a page is the card of, each with how it stands."""
+    name = page.front.text("service")
+    about = [path for path in runs if name and name in relations.pages[path].front.texts("services")]
+    items = []
+    for path in sorted(about):
+        stands = f'<span class="run-word is-{runs[path].kind}">{_verified(runs[path])}</span>'
+        items.append(f"<li>{_link(relations, page, path)} {stands}</li>")
+    return _section("runbooks", "Runbooks", items)
 
 
 def _linked_from(relations: Relations, page: Page) -> str:
@@ -160,7 +167,7 @@ def _neighbourhood(relations: Relations, page: Page) -> str:
     )
 
 
-def _facts(commit: Commit | None, page: Page, run: RunRecord | None) -> str:
+def _facts(commit: Commit | None, page: Page, run: LastRun) -> str:
     facts = []
     if commit:
         facts.append(f"<span>Last changed {_time(commit.day)}: {_text(commit.subject)}</span>")
@@ -171,11 +178,17 @@ def _facts(commit: Commit | None, page: Page, run: RunRecord | None) -> str:
     return f'<p class="page-facts">{"".join(facts)}</p>' if facts else ""
 
 
-def _verified(run: RunRecord | None) -> str:
-    if run is None:
+def _verified(run: LastRun) -> str:
+    """How a runbook stands, in a few words, as HTML."""
+    record = run.record
+    if record is None:
         return "Never verified by a run"
-    word = "Last verified" if run.status is RunStatus.PASSED else "The last run failed"
-    return f"{word} {_time(f'{run.started:%Y-%m-%d}')} on {_text(run.target)}"
+    said = f"{_time(f'{record.started:%Y-%m-%d}')} on {_text(record.target)}"
+    if record.status is not RunStatus.PASSED:
+        return f"The last run {_ENDS.get(record.status, 'failed')} {said}"
+    if run.stale:
+        return f"Stale: last verified {said}, and what it ran on changed since"
+    return f"Last verified {said}" if record.verifies else f"The last run left out steps {said}"
 
 
 def _day(text: str) -> str:

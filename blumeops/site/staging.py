@@ -24,12 +24,13 @@ from blumeops.site.additions import additions
 from blumeops.site.additions import pages as made_pages
 from blumeops.site.backlinks import Contexts
 from blumeops.site.cache import digest
-from blumeops.site.compose import Source, finish, read_text
+from blumeops.site.compose import Source, finish, read_text, runbook_name
 from blumeops.site.navigation import SECTIONS, Nav, navigation
 from blumeops.site.place import STAGED as STAGED
 from blumeops.site.place import Place
 from blumeops.site.sanitise import Sanitised, sanitise
 from blumeops.site.vault import Page, Vault, page, vault
+from blumeops.site.verified import LastRun, last_runs
 from blumeops.site.wikilinks import Rewritten
 
 ATTACHMENTS = frozenset({
@@ -94,9 +95,18 @@ def read(where: Path | Place, kept: Kept | None = None) -> Source:
     pages += [page(path, source, text, generated=True) for path, source, text in reference.pages(root)]
     pages += [page(path, source, text, generated=True) for path, source, text in made_pages(pages)]
     problems += _clashes(pages)
+    runs = _runs(root, pages, problems)
     if problems:
         raise BadInput(problems)
-    return Source(root, vault([*pages, *_missing_indexes(pages)], files), files, tuple(harm))
+    return Source(root, vault([*pages, *_missing_indexes(pages)], files), files, tuple(harm), runs)
+
+
+def _runs(root: Path, pages: list[Page], problems: list[Problem]) -> dict[str, LastRun]:
+    try:
+        return last_runs(root, [name for one in pages if (name := runbook_name(one))])
+    except BadInput as error:
+        problems += error.problems
+        return {}
 
 
 def _require_pages(place: Place, source: Source) -> None:
@@ -225,6 +235,7 @@ def stage(
         {path: done.text for path, done in rewritten.items()},
         links,
         contexts=kept.contexts,
+        runs={one.path: source.last_run(one) for one in source.vault.pages.values() if runbook_name(one)},
     )
     problems += added.problems
     if problems and strict:

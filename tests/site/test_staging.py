@@ -99,8 +99,8 @@ def test_backlinks_name_the_pages_that_link(small: Path) -> None:
 def test_a_runbook_without_a_record_says_never_run(small: Path) -> None:
     """Silence would read as "it works"."""
     text = staged(small)
-    assert 'run-never "Never run"' in text
-    assert "run-passed" not in text
+    assert '<div class="run-card is-never"><p class="run-title">Never run</p>' in text
+    assert "is-passed" not in text
 
 
 def test_a_runbooks_page_shows_when_where_and_what(small: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_runbooks_page_shows_when_where_and_what(small: Path) -> None:
     text = staged(small)
     for said in (
         "Passed on 4 March 2026, 05:06 UTC",
-        "0123456789ab<",
+        "<code>0123456789ab</code>",
         "1 min 15 s",
         "<dt>etcd</dt><dd>3.7.3</dd>",
     ):
@@ -138,9 +138,9 @@ def test_what_a_run_printed_is_not_acted_on(small: Path) -> None:
 
 def test_the_newer_record_is_shown(small: Path) -> None:
     """A fresh run on this machine takes over from the committed record, and only when it is newer."""
-    fresh = record(small, started=datetime(2026, 3, 5, tzinfo=UTC), status=RunStatus.FAILED)
+    fresh = record(small, started=datetime(2026, 3, 5, tzinfo=UTC), status=RunStatus.FAILED, id="fresh")
     records.save(record(small), small / records.COMMITTED / "restart-indri.json")
-    records.save(fresh, small / records.FRESH / "restart-indri.json")
+    records.save(fresh, small / records.RUNS / "20260305T000000-restart-indri-0a1b" / "record.json")
     assert "Failed on 5 March 2026" in staged(small)
     records.save(
         record(small, started=datetime(2026, 3, 6, tzinfo=UTC)),
@@ -171,7 +171,7 @@ def test_a_failed_step_is_marked(small: Path) -> None:
     records.save(bad, small / records.COMMITTED / "restart-indri.json")
     text = staged(small)
     assert "This step failed after 2.0 s" in text
-    assert text.count("This step was not run") == 1
+    assert text.count('<span class="step-end is-none">not run</span>') == 1
     assert "boom" in text
 
 
