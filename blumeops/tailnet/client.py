@@ -196,6 +196,14 @@ class Client:
         """Every device of the tailnet, as the API describes it."""
         return self.request("GET", self.path("/devices")).json()["devices"]
 
+    def delete_device(self, device: str) -> None:
+        """Take a device out of the tailnet; one that is gone needs nothing."""
+        try:
+            self.request("DELETE", f"/device/{quote(device, safe='')}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
     def set_tags(self, device: str, tags: Sequence[str]) -> None:
         """Give a device exactly these tags."""
         self.request("POST", f"/device/{quote(device, safe='')}/tags", body={"tags": list(tags)})
