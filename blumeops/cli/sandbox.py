@@ -69,6 +69,9 @@ def sandbox() -> None:
     """The homelab in a box that every command works on by default."""
 
 
+NODES = ("indri", "sifaka", "gilbert")
+"""As in `sandbox.layout`, which is not imported before a command needs it."""
+
 layers_argument = click.argument("layers", nargs=-1, type=click.Choice(LAYER_NAMES), metavar="[LAYER]...")
 
 
@@ -115,6 +118,28 @@ def sandbox_reset(yes: bool, quiet: bool) -> int:
         box.down(notify)
     box.reset(notify)
     _report_leftovers(box.layout)
+    return 0
+
+
+@sandbox.command("rebuild")
+@click.argument("node", type=click.Choice(NODES))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@quiet_option
+def sandbox_rebuild(node: str, yes: bool, quiet: bool) -> int:
+    """Replace a node's disk with an empty one and boot it, to rehearse what comes after.
+
+    The node is plain Debian then, and a new device of the tailnet under its old name: `apply` provisions it.
+    """
+    from blumeops.cli import show
+    from blumeops.sandbox.sandbox import Sandbox
+
+    box = Sandbox.of(_root())
+    if not yes:
+        if not show.interactive():
+            raise BlumeOpsError(f"this forgets what {node} has", hint="say --yes to do it without asking")
+        click.confirm(f"Forget everything that {node} of the sandbox has?", abort=True, err=True)
+    with box.held(f"sandbox rebuild {node}"):
+        box.rebuild(node, show.progress(quiet=quiet))
     return 0
 
 

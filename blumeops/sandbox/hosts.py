@@ -112,12 +112,29 @@ def execute(
     layout: Layout, node: str, argv: Sequence[str], *, timeout: float = 30.0, input: str | None = None
 ) -> process.Completed:
     """Run a program inside a node as root, without the network. Raises `Unreachable` when it does not run."""
+    words, env = entering(layout, node, argv)
+    return process.run(words, env=env, timeout=timeout, input=input)
+
+
+def entering(layout: Layout, node: str, argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The command that runs a program inside a node, and its environment. Raises `Unreachable`."""
     pid = leader(layout, node)
     if pid is None:
         raise Unreachable(f"{node} does not run", where=node, hint="`blumeops sandbox status` tells more")
     enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
-    env = {"PATH": PATH_INSIDE, "HOME": "/root", "LC_ALL": "C.UTF-8"}
-    return process.run([*enter, "--", *argv], env=env, timeout=timeout, input=input)
+    return [*enter, "--", *argv], {"PATH": PATH_INSIDE, "HOME": "/root", "LC_ALL": "C.UTF-8"}
+
+
+def cut_power(layout: Layout, node: str) -> None:
+    """End a node at once, as a power cut would; its disk, which is memory, goes with it."""
+    from blumeops.sandbox.supervisor import Supervisor
+
+    supervisor = Supervisor(layout.folder)
+    if (pid := supervisor.pid(node)) is not None:
+        process.end_group(pid, first=signal.SIGKILL)
+    supervisor.end(node)
+    hosts_files.keep_archives(layout, node)
+    _end_strays(layout, node)
 
 
 def _lay(layout: Layout) -> None:

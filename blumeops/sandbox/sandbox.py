@@ -149,6 +149,29 @@ class Sandbox:
         if self.layout.folder.exists():
             shutil.rmtree(self.layout.folder)
 
+    def rebuild(self, node: str, notify: Notify) -> None:
+        """Give a running node an empty disk and boot it: plain Debian that joins the tailnet by its old name.
+
+        As at home after a reinstall it is a new device there, without tags, and nothing is provisioned.
+        What stays is what belongs to the place and not to the disk: its address, its SSH host key (which a
+        client would else have to be told), and the Debian packages that it downloaded.
+        """
+        mode.require_change("sandbox rebuild")
+        if node not in NODES:
+            raise BlumeOpsError(f"there is no node {node!r}", hint=f"the nodes are {', '.join(NODES)}")
+        running = set(self.supervisor.names())
+        if node not in running:
+            raise BlumeOpsError("does not run", where=node, hint="`blumeops sandbox up hosts`")
+        parts = self.parts(("tailnet", "hosts") if "control" in running else ("hosts",))
+        hosts.cut_power(self.layout, node)
+        notify(f"{node}: its disk is gone")
+        if "control" in running:
+            tailnet.forget(self.layout, node)
+        try:
+            self.supervisor.start(parts, notify)
+        finally:
+            self._write_target()  # without the node, if it did not come back
+
     def status(self) -> tuple[ComponentStatus, ...]:
         """Every component that this machine can have, with its state."""
         return tuple(self._component(part) for part in self.parts() if isinstance(part, Component))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tomli_w
 
@@ -20,6 +22,9 @@ from blumeops.sandbox.component import Component, Http, Step
 from blumeops.sandbox.layout import BASE_DOMAIN, NODES, Layout
 from blumeops.sandbox.supervisor import write_private
 from blumeops.target import Secret
+
+if TYPE_CHECKING:
+    from blumeops.tailnet.client import Client
 
 OWNER = f"erik@{BASE_DOMAIN}"
 """Who owns the laptop and every device that has no tag; a member of the policy's `group:admins`."""
@@ -127,12 +132,29 @@ def _backend_state(layout: Layout, node: str) -> str:
         return ""
 
 
-def _log_in(layout: Layout, node: str) -> None:
+def forget(layout: Layout, node: str) -> None:
+    """Take a node that does not run out of the tailnet, with its own memory of it; it joins as a new device.
+
+    The old device goes first: two of one name, and the new one would be called `NODE-1`.
+    """
+    client = _client(layout)
+    for device in client.devices():
+        if device["hostname"] == node:
+            client.delete_device(device["id"])
+    state = hosts.tailnet_state(layout, node)
+    shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(mode=0o700, parents=True)
+
+
+def _client(layout: Layout) -> Client:
     from blumeops.tailnet.client import Client
 
     api_key = Secret((layout.folder / "secrets" / "api-key").read_text().strip())
-    client = Client(base_url=base_url(layout), api_key=api_key, tailnet="-")
-    key = client.create_key(
+    return Client(base_url=base_url(layout), api_key=api_key, tailnet="-")
+
+
+def _log_in(layout: Layout, node: str) -> None:
+    key = _client(layout).create_key(
         tags=(), reusable=False, ephemeral=False, expiry_seconds=3600, description=f"join {node}"
     )
     pid = hosts.leader(layout, node)

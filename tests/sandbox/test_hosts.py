@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from blumeops import process
-from blumeops.errors import EngineError, Unreachable
+from blumeops import probe, process, remote
+from blumeops.errors import BlumeOpsError, EngineError, Unreachable
 from blumeops.sandbox import cgroup, hosts, hosts_files, hosts_network, images
 from blumeops.sandbox.component import Component, Step
 from blumeops.sandbox.layout import NODES, Layout
 from blumeops.sandbox.sandbox import Sandbox
 from blumeops.sandbox.supervisor import Supervisor
+from blumeops.tailnet.client import client_of
 
 
 @pytest.fixture
@@ -161,3 +162,28 @@ def test_a_backup_goes_through_the_tailnet_and_can_be_read_back(sandbox: Sandbox
         assert done.ok, journal.stdout
     stamp = hosts.execute(box, "indri", ["cat", "/var/lib/borg/restore-drill.json"]).check().stdout
     assert time.strftime("%Y-%m-%d", time.gmtime()) in stamp
+
+
+@pytest.mark.sandbox
+@pytest.mark.needs("hosts", "tailnet")
+def test_a_rebuilt_node_is_empty_and_one_new_device_under_its_old_name(sandbox: Sandbox) -> None:
+    target, node = sandbox.target, "gilbert"
+    client = client_of(target.tailnet)
+
+    def devices() -> list[str]:
+        return [device["id"] for device in client.devices() if device["hostname"] == node]
+
+    before = devices()
+    remote.change(target, node, "touch /root/kept", what="a file")
+    sandbox.rebuild(node, print)
+    assert not remote.ask(target, node, "ls /root").strip()
+    after = devices()
+    assert len(before) == len(after) == 1 and before != after
+    seen = probe.until(
+        lambda: probe.connect(target, node, "indri", 80),
+        lambda answer: answer.reach is probe.Reach.OPEN,
+        seconds=60,
+    )
+    assert seen.reach is probe.Reach.OPEN, seen
+    with pytest.raises(BlumeOpsError, match="there is no node 'indry'"):
+        sandbox.rebuild("indry", print)
