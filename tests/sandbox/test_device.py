@@ -1,4 +1,4 @@
-"""A further device of the sandbox: what is refused before anything is touched. The runbooks use it for real."""
+"""A further device of the sandbox: what is refused before anything is touched; runbooks use it for real."""
 
 from __future__ import annotations
 
