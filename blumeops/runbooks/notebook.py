@@ -54,11 +54,29 @@ def assignments(values: Mapping[str, object]) -> str:
 
 def filled(notebook: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
     """The notebook with what became of every cell."""
-    ran = {cell.index: cell for cell in record.cells}
-    cells = [_filled(cell, ran) for cell in notebook["cells"]]
+    record_of = {cell.index: cell for cell in record.cells}
+    cells = [_filled(cell, record_of) for cell in notebook["cells"]]
+    metadata = {**notebook["metadata"], "blumeops": about(record)}
+    return {**notebook, "cells": cells, "metadata": metadata}
+
+
+def about(record: RunRecord) -> dict[str, Any]:
+    """What a notebook's metadata say about the run."""
     head = {"status": record.status.value, "run": record.id, "target": record.target}
-    told = {**head, "mode": record.mode.value, "commit": record.commit, "who": record.who}
-    return {**notebook, "cells": cells, "metadata": {**notebook["metadata"], "blumeops": told}}
+    return {**head, "mode": record.mode.value, "commit": record.commit, "who": record.who}
+
+
+def ran(made: CellRecord) -> dict[str, Any]:
+    """What became of one cell, in a notebook's words: its count, its outputs, and what is said about it."""
+    count = made.index + 1 if made.status in PAPERMILL else None
+    told: dict[str, Any] = {"index": made.index, "name": made.name, "status": made.status.value}
+    told["seconds"] = round(made.seconds, 3)
+    if made.error:
+        told["error"] = made.error
+    if made.gate:
+        told["gate"] = {"question": made.gate.question, "answer": made.gate.answer, "who": made.gate.who}
+    outputs = [_output(output, count) for output in made.outputs]
+    return {"execution_count": count, "outputs": outputs, "about": told}
 
 
 def to_text(notebook: Mapping[str, Any]) -> str:
@@ -108,29 +126,27 @@ def _after_front_matter(lines: list[str]) -> int:
     return 0
 
 
-def _filled(cell: dict[str, Any], ran: Mapping[int, CellRecord]) -> dict[str, Any]:
-    about = cell["metadata"].get("blumeops", {})
+def _filled(cell: dict[str, Any], record_of: Mapping[int, CellRecord]) -> dict[str, Any]:
+    index = cell["metadata"].get("blumeops", {}).get("index", -1)
     injected = "injected-parameters" in cell["metadata"].get("tags", ())
-    made = ran.get(about.get("index", -1)) or (ran.get(_parameters(ran)) if injected else None)
+    made = record_of.get(_parameters(record_of) if injected else index)
     if made is None:
         return cell
-    count = made.index + 1 if made.status in PAPERMILL else None
-    told = {**about, "status": made.status.value, "seconds": round(made.seconds, 3)}
-    if made.error:
-        told["error"] = made.error
-    if made.gate:
-        told["gate"] = {"question": made.gate.question, "answer": made.gate.answer, "who": made.gate.who}
-    said = [] if injected else [_output(output, count) for output in made.outputs]
+    said = ran(made)
+    metadata = {**cell["metadata"], "blumeops": said["about"]}
+    if injected:  # it stands for the parameters cell, which said nothing
+        metadata["blumeops"] = {"status": made.status.value}
+        said["outputs"] = []
     return {
         **cell,
-        "execution_count": count,
-        "metadata": {**cell["metadata"], "blumeops": told},
-        "outputs": said,
+        "execution_count": said["execution_count"],
+        "metadata": metadata,
+        "outputs": said["outputs"],
     }
 
 
-def _parameters(ran: Mapping[int, CellRecord]) -> int:
-    return next((cell.index for cell in ran.values() if cell.role == Role.PARAMETERS), -1)
+def _parameters(record_of: Mapping[int, CellRecord]) -> int:
+    return next((cell.index for cell in record_of.values() if cell.role == Role.PARAMETERS), -1)
 
 
 def _output(output: Output, count: int | None) -> dict[str, Any]:

@@ -21,9 +21,8 @@ from blumeops.records import CellRecord, Output, RunMode, RunRecord, RunStatus
 from blumeops.repository import Repository
 from blumeops.runbooks import notebook, running_folder, running_ledger, running_trust
 from blumeops.runbooks.gates import Ask, Policy, in_ci
-from blumeops.runbooks.kernel import Kernel
 from blumeops.runbooks.model import Cell, Runbook
-from blumeops.runbooks.running_cells import Cells, Clock
+from blumeops.runbooks.running_cells import Cells, Clock, CountingKernel
 from blumeops.runbooks.running_choice import Choice
 from blumeops.runbooks.running_folder import RunFolder, Unwritable
 from blumeops.runbooks.running_ledger import Ledger, Watch
@@ -128,6 +127,17 @@ def defaults(book: Runbook) -> dict[str, object]:
     return {name: parameter.default for name, parameter in book.parameters.items()}
 
 
+EXIT_CODES = {
+    RunStatus.PASSED: 0,
+    RunStatus.FAILED: 1,
+    RunStatus.ABORTED: 1,
+    RunStatus.DECLINED: 3,
+    RunStatus.PRECONDITION: 5,
+    RunStatus.TIMEOUT: 124,
+    RunStatus.INTERRUPTED: 130,
+}
+"""What each end of a run is as an exit code."""
+
 LOCKED = 4
 """The exit code for a target that another run works on; 3 is what a gate was declined with."""
 
@@ -144,10 +154,10 @@ def held(where: Place, what: str) -> Iterator[None]:
         yield
 
 
-def start_kernel(root: Path, folder: RunFolder) -> Kernel:
+def start_kernel(root: Path, folder: RunFolder) -> CountingKernel:
     """A new kernel for a run; it loads while we go on."""
     environment = running_trust.variables(os.environ, folder.id)
-    return Kernel.start(folder.path, root=root, environment=environment)
+    return CountingKernel.start(folder.path, root=root, environment=environment)
 
 
 def _first(
@@ -188,7 +198,7 @@ def _shown(value: object, secrets: tuple[str, ...]) -> object:
 
 def carry_out(
     root: Path, book: Runbook, where: Place, values: Mapping[str, object], options: Options, *,
-    folder: RunFolder, record: RunRecord, kernel: Kernel | None, watch: Watch, stop: threading.Event,
+    folder: RunFolder, record: RunRecord, kernel: CountingKernel | None, watch: Watch, stop: threading.Event,
     skipped: frozenset[int] = frozenset(), resumed: frozenset[int] = frozenset(),
 ) -> RunRecord:  # fmt: skip
     """Go through the cells and keep the record; the target is locked and the run's folder begun."""

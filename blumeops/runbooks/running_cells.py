@@ -55,6 +55,17 @@ class Clock:
             self.waited += time.monotonic() - at
 
 
+class CountingKernel(Kernel):
+    """A kernel that knows how often its cells were interrupted: who asks twice wants the end now."""
+
+    interrupts = 0
+
+    def interrupt(self) -> None:
+        """Interrupt the cell that runs."""
+        self.interrupts += 1
+        super().interrupt()
+
+
 @dataclass(slots=True)
 class Cells:
     """Runs one cell after the other in a kernel, for one run of a runbook."""
@@ -66,8 +77,8 @@ class Cells:
     ledger: Ledger
     clock: Clock
     ask: Ask
-    start: Callable[[], Kernel]
-    kernel: Kernel | None = None
+    start: Callable[[], CountingKernel]
+    kernel: CountingKernel | None = None
     seen_identity: bool = False
     interrupts: int = 0
 
@@ -119,7 +130,7 @@ class Cells:
         done = self.live().execute(source, **where, mode=mode, timeout=timeout, notify=notify)
         return self._noted(done)
 
-    def live(self) -> Kernel:
+    def live(self) -> CountingKernel:
         """The kernel of this run, started if there is none."""
         if self.kernel is None:
             self.kernel = self.start()
@@ -136,8 +147,9 @@ class Cells:
 
     def _noted(self, done: Executed) -> Executed:
         self.ledger.depends.update(done.depends)
-        if done.ending is Ending.INTERRUPTED:
-            self.interrupts += 1
+        if self.kernel is not None:
+            self.interrupts += self.kernel.interrupts
+            self.kernel.interrupts = 0
         return done
 
     def _ended(

@@ -23,9 +23,9 @@ from blumeops.runbooks import (
     running_ledger,
     running_trust,
 )
-from blumeops.runbooks.kernel import Kernel
 from blumeops.runbooks.model import Role, Runbook
 from blumeops.runbooks.running import Options
+from blumeops.runbooks.running_cells import CountingKernel
 from blumeops.runbooks.running_folder import RunFolder
 from blumeops.runbooks.running_ledger import Watch
 
@@ -69,7 +69,7 @@ def resume(
         running_trust.admit(
             root, book, where, mode=stopped.record.mode, allow_uncommitted=options.allow_uncommitted
         )
-        kernel = Kernel.attach(folder.path)
+        kernel = CountingKernel.attach(folder.path)
         record = _taken_up(root, stopped)
         folder.lay_out(notebook.blank(book, record.parameters))
         folder.begin("resume", record=records.to_plain(record), values=stopped.values)

@@ -47,6 +47,8 @@ class Ways:
                 status = self._forward(resumed)
             except KeyboardInterrupt:
                 self.cells.interrupts += 1
+            if self.cells.interrupts > 1:
+                raise Interrupted("interrupted twice")
             status = self._back(status)
             return self.clean_up(status)
         except (KeyboardInterrupt, Interrupted):
