@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from blumeops.records import CellRecord, Output, RunRecord, RunStatus
@@ -31,17 +31,20 @@ PAPERMILL = {
 """papermill's word for what became of a cell; it has none for a step that was left out: that is pending."""
 
 
-def blank(book: Runbook, values: Mapping[str, object]) -> dict[str, Any]:
-    """The notebook of a runbook before anything ran, with the parameters of this run in it."""
+def blank(book: Runbook, values: Mapping[str, object], mask: Callable[[str], str] = str) -> dict[str, Any]:
+    """The notebook of a runbook before anything ran, with the parameters of this run in it.
+
+    `mask` takes secrets out of what stands in the page itself.
+    """
     cells: list[dict[str, Any]] = []
     for cell, prose in _parts(book):
         if prose:
-            cells.append({"cell_type": "markdown", "metadata": {}, "source": _lines(prose)})
+            cells.append({"cell_type": "markdown", "metadata": {}, "source": _lines(mask(prose))})
         if cell is None:
             continue
-        cells.append(_code(cell.source, list(cell.tags), {"index": cell.index, "name": cell.name}))
+        cells.append(_code(mask(cell.source), list(cell.tags), {"index": cell.index, "name": cell.name}))
         if cell.role is Role.PARAMETERS:
-            cells.append(_code(assignments(values), ["injected-parameters"], {}))
+            cells.append(_code(mask(assignments(values)), ["injected-parameters"], {}))
     for number, made in enumerate(cells):
         made["id"] = f"cell-{number}"
     return {"cells": cells, "metadata": _metadata(book), "nbformat": 4, "nbformat_minor": 5}

@@ -110,7 +110,7 @@ def execute(
         kernel = start_kernel(root, folder)
         try:
             record = _first(root, book, where, values, options, folder, at)
-            folder.lay_out(notebook.blank(book, record.parameters))
+            folder.lay_out(notebook.blank(book, record.parameters, masker(root)))
             folder.begin("start", record=records.to_plain(record), values=values)
         except BaseException:
             kernel.end()
@@ -165,8 +165,8 @@ def _first(
     folder: RunFolder, at: datetime,
 ) -> RunRecord:  # fmt: skip
     """The record of a run before anything of it ran."""
-    secrets = redact.known_secrets(homelab.main_checkout(root))
-    shown = {name: _shown(value, secrets) for name, value in values.items()}
+    mask = masker(root)
+    shown = {name: _shown(value, mask) for name, value in values.items()}
     notes = [str(options.choice)] if str(options.choice) else []
     if options.mode is not RunMode.DRY_RUN and where.is_sandbox and in_ci(os.environ):
         notes.append("gates passed by CI on the sandbox")
@@ -190,10 +190,16 @@ def _first(
     )
 
 
-def _shown(value: object, secrets: tuple[str, ...]) -> object:
+def masker(root: Path) -> redact.Masker:
+    """Masks what this checkout and this process know to be secret."""
+    redact.remember_environment(os.environ)
+    return redact.Masker(redact.known_secrets(homelab.main_checkout(root)))
+
+
+def _shown(value: object, mask: redact.Masker) -> object:
     if isinstance(value, str):
-        return redact.masked(value, secrets)
-    return [_shown(one, secrets) for one in value] if isinstance(value, (list, tuple)) else value
+        return mask(value)
+    return [_shown(one, mask) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def carry_out(
@@ -202,8 +208,7 @@ def carry_out(
     skipped: frozenset[int] = frozenset(), resumed: frozenset[int] = frozenset(),
 ) -> RunRecord:  # fmt: skip
     """Go through the cells and keep the record; the target is locked and the run's folder begun."""
-    secrets = redact.known_secrets(homelab.main_checkout(root))
-    ledger = Ledger(folder, record, watch, secrets)
+    ledger = Ledger(folder, record, watch, masker(root))
     policy = Policy(
         where.is_sandbox, options.mode, options.yes, in_ci(os.environ), options.rollback, options.ask
     )

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from blumeops import records
 from blumeops.records import Attestation, CellRecord, Output, RunRecord, RunStatus
-from blumeops.redact import masked
+from blumeops.redact import Masker
 from blumeops.runbooks.model import Cell, Runbook
 from blumeops.runbooks.running_folder import RunFolder
 
@@ -39,7 +39,7 @@ class Ledger:
     folder: RunFolder
     record: RunRecord
     watch: Watch
-    secrets: tuple[str, ...] = ()
+    mask: Masker = field(default_factory=Masker)
     silent: bool = False
     depends: set[str] = field(default_factory=set)
 
@@ -62,7 +62,7 @@ class Ledger:
     def answered(self, index: int, gate: Attestation) -> None:
         """Somebody answered at a gate; this is on disk before anything follows from it."""
         # What a person types may hold what they should not have typed.
-        gate = replace(gate, answer=masked(gate.answer, self.secrets))
+        gate = replace(gate, answer=self.mask(gate.answer))
         self._put(replace(self.cell(index), gate=gate))
         self.say(f"{gate.question} {gate.answer} ({gate.who})")
 
@@ -80,7 +80,7 @@ class Ledger:
     def say(self, text: str) -> None:
         """Add text to the log."""
         if not self.silent:
-            self.folder.say(masked(text, self.secrets))
+            self.folder.say(self.mask(text))
 
     def _put(self, made: CellRecord) -> None:
         cells = tuple(made if cell.index == made.index else cell for cell in self.record.cells)

@@ -71,7 +71,7 @@ def resume(
         )
         kernel = CountingKernel.attach(folder.path)
         record = _taken_up(root, stopped)
-        folder.lay_out(notebook.blank(book, record.parameters))
+        folder.lay_out(notebook.blank(book, record.parameters, running.masker(root)))
         folder.begin("resume", record=records.to_plain(record), values=stopped.values)
         stands = _live(stopped) if kernel else _fresh(stopped)
         return running.carry_out(
