@@ -117,17 +117,50 @@ class Workload:
 
 def workload(target: Target, namespace: str, name: str) -> Workload:
     """Look at a Deployment with `kubectl`. Raises `Unreachable` when the cluster does not tell."""
-    if target.cluster is None:
-        raise BlumeOpsError(f"target {target.name!r} has no cluster")
-    words = ["kubectl", "--kubeconfig", target.cluster.kubeconfig, "--context", target.cluster.context]
-    words += ["--namespace", namespace, "get", "deployment", name, "--output", "json"]
-    done = process.run(words, env=target.environment(), timeout=20)
-    if not done.ok:
-        raise Unreachable(done.stderr.strip(), where=f"{namespace}/{name}")
-    found = json.loads(done.stdout)
+    said = _get(target, namespace, "deployment", name)
+    if not said:
+        raise Unreachable("there is no such Deployment", where=f"{namespace}/{name}")
+    found = json.loads(said)
     image = found["spec"]["template"]["spec"]["containers"][0]["image"]
     ready = found["status"].get("updatedReplicas", 0) and found["status"].get("readyReplicas", 0)
     return Workload(f"{namespace}/{name}", image, ready, found["spec"]["replicas"])
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An Argo CD Application in Argo CD's own words: `Synced`, `Healthy`, and the commit that it is at."""
+
+    name: str
+    sync: str
+    health: str
+    revision: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.sync}, {self.health}, at {self.revision[:12] or 'no commit'}"
+
+
+def application(target: Target, name: str) -> Application | None:
+    """Look at an Application; None when there is none. Raises `Unreachable` without an answer."""
+    said = _get(target, target.cluster.namespace if target.cluster else "", "application", name)
+    if not said:
+        return None
+    status = json.loads(said).get("status") or {}
+    sync, health = status.get("sync") or {}, status.get("health") or {}
+    return Application(
+        name, sync.get("status", "Unknown"), health.get("status", "Unknown"), sync.get("revision", "")
+    )
+
+
+def _get(target: Target, namespace: str, kind: str, name: str) -> str:
+    """One object as JSON; empty when it is not there."""
+    if target.cluster is None:
+        raise BlumeOpsError(f"target {target.name!r} has no cluster")
+    words = ["kubectl", "--kubeconfig", target.cluster.kubeconfig, "--context", target.cluster.context]
+    words += ["--namespace", namespace, "get", kind, name, "--ignore-not-found", "--output", "json"]
+    done = process.run(words, env=target.environment(), timeout=20)
+    if not done.ok:
+        raise Unreachable(done.stderr.strip(), where=f"{namespace}/{name}")
+    return done.stdout
 
 
 def until(ask, wanted, *, seconds: float = 20.0):  # noqa: ANN201 - any probe, its own answer
