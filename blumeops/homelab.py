@@ -245,6 +245,16 @@ class Homelab:
                     )
             return self._apply(plans, notify, "rollback", recheck=agree is not None)
 
+    def put_back(self, names: Sequence[str] = ()) -> Report | None:
+        """Leave the sandbox as the checkout's own commit says, after a rehearsal in a clone of it.
+
+        On a real target nothing is done: there, what was applied is what is wanted.
+        """
+        if not self.target.is_sandbox:
+            return None
+        checkout = replace(self, repository=Repository(main_checkout(self.root)))
+        return checkout.clone("put-back").apply(names)
+
     def _require_only(self, names: Sequence[str]) -> None:
         """Refuse the commit at HEAD when it touches a layer that is not named, and would be half done."""
         known = _known(names)
