@@ -79,8 +79,20 @@ class Comparison(StrEnum):
     DRIFT = "drift"
 
 
+class _Answer:
+    """What one layer's answers have in common: in a notebook each shows itself, as a report of one row."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return Report("", "", (self,)).to_markdown()
+
+    def _repr_html_(self) -> str:
+        return Report("", "", (self,))._repr_html_()
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(_Answer):
     """What differs in one layer: desired against live (plan), or recorded against live (drift).
 
     `desired` is the Git revision compared with (`+dirty` if so), `live` a fingerprint of the live system.
@@ -115,7 +127,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(_Answer):
     """The state of one layer, and why.
 
     `retryable` says whether asking again may help. `error` holds the whole message when the layer could not
@@ -145,7 +157,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(_Answer):
     """What `apply` did in one layer: an outcome for every change of the plan, in its order."""
 
     layer: str
@@ -208,12 +220,17 @@ class Report:
 
     def to_markdown(self) -> str:
         """The report as a Markdown table, with the diffs in fenced blocks below it."""
-        rows = [f"| {answer.layer} | {_state_words(answer)} | {_detail(answer)} |" for answer in self.answers]
+        rows = [f"| {answer.layer} | {state_words(answer)} | {_inert(answer)} |" for answer in self.answers]
         head = ["| layer | state | details |", "|---|---|---|"]
         return "\n".join([*head, *rows, *_markdown_diffs(self.answers)])
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
+
+    def _repr_html_(self) -> str:
+        from blumeops import plan_html
+
+        return plan_html.table(self.answers)
 
 
 def _exit_code(answer: Answer) -> int:
@@ -242,7 +259,12 @@ _INERT = str.maketrans(
 """What keeps an engine's words from becoming HTML, an attribute, a link, code, or a cell of a table."""
 
 
-def _state_words(answer: Answer) -> str:
+def _inert(answer: Answer) -> str:
+    return detail_words(answer).translate(_INERT)
+
+
+def state_words(answer: Answer) -> str:
+    """The state of an answer in a word or two, in Markdown: bold when a person should look."""
     match answer:
         case Plan():
             if not answer.changes:
@@ -257,9 +279,9 @@ def _state_words(answer: Answer) -> str:
             assert_never(answer)
 
 
-def _detail(answer: Answer) -> str:
-    text = str(answer).removeprefix(f"{answer.layer}: ") if not isinstance(answer, Status) else answer.reason
-    return text.translate(_INERT)
+def detail_words(answer: Answer) -> str:
+    """Why an answer is what it is, in one line, as the engine or the counts say it."""
+    return str(answer).removeprefix(f"{answer.layer}: ") if not isinstance(answer, Status) else answer.reason
 
 
 def _markdown_diffs(answers: Sequence[Answer]) -> list[str]:

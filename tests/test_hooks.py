@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -120,6 +121,19 @@ def test_code_that_is_not_in_form_is_refused(checkout: Checkout) -> None:
     (checkout.root / "tool.py").write_text("import os\nx = {  'a':1 }\n")
     said = checkout.commit()
     assert "ruff check" in said and "ruff format" in said and "F401" in said
+
+
+def test_a_notebook_with_outputs_is_refused(checkout: Checkout) -> None:
+    """With the filter of a checkout that was set up there are none; this is one that was not."""
+    said = {"output_type": "stream", "name": "stdout", "text": ["what a host said"]}
+    cell = {"cell_type": "code", "id": "a", "source": [], "metadata": {}, "execution_count": 1}
+    path = checkout.root / "tried.ipynb"
+    path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": [{**cell, "outputs": [said]}]}))
+    refused = checkout.commit()
+    assert "tried.ipynb: outputs in 1 of 1 cells" in refused and "what a host said" not in refused
+    clean = {**cell, "execution_count": None, "outputs": []}
+    path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": [clean]}))
+    assert checkout.commit() == ""
 
 
 def test_the_hooks_ask_for_nothing_but_what_setup_installed() -> None:

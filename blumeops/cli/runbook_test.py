@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +69,44 @@ def runbook_test(
             rehearsing.record_it(root, one)
     _report(done, as_json=as_json)
     return done.exit_code
+
+
+@runbook.command("open")
+@click.argument("name")
+@click.option("--port", type=click.IntRange(1, 65535), help="On 127.0.0.1; by default one that is free.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def runbook_open(name: str, port: int | None, no_browser: bool) -> int:
+    """Open a runbook as a notebook in JupyterLab, on this machine only; Ctrl-C ends it.
+
+    Saving writes the page without outputs, and leaves what you did not change as it is.
+    """
+    from blumeops.runbooks import lab, lab_git
+
+    root = _root()
+    page = lab.page(root, name)
+    lab.require()
+    lab_git.set_up(root)
+    click.echo("starting JupyterLab", err=True)
+    with lab.running(root, page, port=port) as (server, wait):
+        click.echo(server.page)
+        click.echo("Ctrl-C ends it, with its kernels", err=True)
+        if not no_browser and sys.stdout.isatty():
+            click.launch(server.page)
+        with contextlib.suppress(KeyboardInterrupt):
+            wait()
+    return 0
+
+
+@runbook.command("refuse-outputs", hidden=True)
+@click.argument("paths", nargs=-1)
+def runbook_refuse_outputs(paths: tuple[str, ...]) -> int:
+    """Refuse notebooks that are staged with outputs; a hook calls it."""
+    from blumeops.errors import BadInput
+    from blumeops.runbooks import lab_git
+
+    if problems := tuple(lab_git.with_outputs(Path.cwd(), paths)):
+        raise BadInput(problems)
+    return 0
 
 
 def _clock(begun: float) -> str:
