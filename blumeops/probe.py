@@ -151,15 +151,22 @@ def application(target: Target, name: str) -> Application | None:
     )
 
 
-def _get(target: Target, namespace: str, kind: str, name: str) -> str:
-    """One object as JSON; empty when it is not there."""
+def objects(target: Target, namespace: str) -> tuple[str, ...]:
+    """The Deployments, StatefulSets and Services of a namespace, as `kind/name`; none where there is none."""
+    said = _get(target, namespace, "deployments,statefulsets,services")
+    found = json.loads(said)["items"] if said else []
+    return tuple(f"{one['kind']}/{one['metadata']['name']}" for one in found)
+
+
+def _get(target: Target, namespace: str, *words: str) -> str:
+    """What `kubectl get` says as JSON; empty when a named object is not there."""
     if target.cluster is None:
         raise BlumeOpsError(f"target {target.name!r} has no cluster")
-    words = ["kubectl", "--kubeconfig", target.cluster.kubeconfig, "--context", target.cluster.context]
-    words += ["--namespace", namespace, "get", kind, name, "--ignore-not-found", "--output", "json"]
-    done = process.run(words, env=target.environment(), timeout=20)
+    argv = ["kubectl", "--kubeconfig", target.cluster.kubeconfig, "--context", target.cluster.context]
+    argv += ["--namespace", namespace, "get", *words, "--ignore-not-found", "--output", "json"]
+    done = process.run(argv, env=target.environment(), timeout=20)
     if not done.ok:
-        raise Unreachable(done.stderr.strip(), where=f"{namespace}/{name}")
+        raise Unreachable(done.stderr.strip(), where="/".join((namespace, *words)))
     return done.stdout
 
 
