@@ -233,6 +233,19 @@ def group(pid: int) -> tuple[int, ...]:
     )
 
 
+def end_carrying(word: str, *, spared: str) -> None:
+    """Kill every process that was started with this `NAME=value`, but those with the variable `spared`.
+
+    For what is left when the one who should have ended them was killed itself.
+    """
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                words = (folder / "environ").read_bytes().split(b"\0")
+                if word.encode() in words and not any(w.startswith(f"{spared}=".encode()) for w in words):
+                    os.kill(int(folder.name), signal.SIGKILL)
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the program's name: state, parent, group, …; empty if gone."""
     try:

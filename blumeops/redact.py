@@ -130,6 +130,10 @@ class Masker:
         self._of: frozenset[str] = frozenset()
         self._words: tuple[str, ...] = ()
 
+    def know(self, values: Iterable[str]) -> None:
+        """Mask these values, too, from now on."""
+        self._known |= frozenset(values)
+
     @property
     def words(self) -> tuple[str, ...]:
         """Every spelling that is masked, the longest first."""

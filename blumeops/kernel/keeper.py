@@ -217,8 +217,11 @@ class Keeper:
     def _end_cell(self, reason: str) -> None:
         self.cell.reason, self.cell.phase = reason, 1
         self.cell.deadline = time.monotonic() + GRACE_SECONDS
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGINT)
+        # As Ctrl-C in a terminal, but for the programs of earlier cells: they may be needed again.
+        young = descendants(self.spared, self.cell.born)
+        for pid in {self.pid, *(pid for pid in young if _group(pid) == self.pid)}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
 
     def _say(self, kind: str, what: object) -> None:
         if self.client is not None:
@@ -278,11 +281,11 @@ def descendants(spared: bytes, since: int = 0) -> set[int]:
     while waiting:
         for child in below.get(waiting.pop(), ()):
             if _carries(child, spared):
-                kept.add(int(living[child][3]) if int(living[child][3]) == child else 0)
-                continue
-            mine.add(child)
-            waiting.append(child)
-    return {p for p in mine if int(living[p][3]) not in kept - {0} and int(living[p][19]) >= since}
+                kept.add(child)
+            else:
+                mine.add(child)
+                waiting.append(child)
+    return {pid for pid in mine if int(living[pid][3]) not in kept and int(living[pid][19]) >= since}
 
 
 def _stat(pid: str) -> list[str]:
@@ -293,6 +296,12 @@ def _stat(pid: str) -> list[str]:
     except OSError:
         return []
     return [] if fields[0] in "ZX" else fields
+
+
+def _group(pid: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return 0
 
 
 def _carries(pid: int, variable: bytes) -> bool:

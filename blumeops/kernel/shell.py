@@ -13,6 +13,7 @@ import builtins
 import json
 import linecache
 import os
+import re
 import signal
 import socket
 import sys
@@ -44,6 +45,8 @@ from blumeops import dependencies, process, redact  # noqa: E402
 from blumeops.kernel.failures import Failure, failure  # noqa: E402
 from blumeops.kernel.streams import Channel, Interrupts, Pipes  # noqa: E402
 from blumeops.mode import VARIABLE, Mode  # noqa: E402
+
+_EMPTY_LINES = re.compile(r"(?:[ \t]*\n)*")
 
 
 class Results(DisplayHook):
@@ -95,7 +98,7 @@ class Compiler(CachingCompiler):
     def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
         """Let tracebacks show the file's lines, as they were when the cell ran."""
         known = linecache.cache.get(self.filename, (0, None, [], ""))[2]
-        lines = [line + "\n" for line in (raw_code or transformed_code).splitlines()]
+        lines = [line + "\n" for line in (raw_code or transformed_code).lstrip("\n").split("\n")]
         before = [*known[: self.offset], *["\n"] * (self.offset - len(known))]
         every = before + lines + known[self.offset + len(lines) :]
         linecache.cache[self.filename] = (sum(map(len, every)), None, every, self.filename)
@@ -199,7 +202,8 @@ def answer(shell: Shell, request: dict, root: Path) -> dict:
     os.environ[VARIABLE] = request.get("mode", Mode.READ)
     evaluated = request["op"] == "evaluate"
     shell.source = request["source"]
-    shell.compile.filename, shell.compile.offset = request["filename"], max(0, request["line"] - 1)
+    before = _EMPTY_LINES.match(shell.source)[0].count("\n")  # IPython takes them away
+    shell.compile.filename, shell.compile.offset = request["filename"], max(0, request["line"] - 1) + before
     wrong: BaseException | None = None
     value: object = None
     try:
@@ -234,16 +238,18 @@ def main(descriptor: int) -> None:
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     root = Path.cwd()
+    checkout = next((parent.parent for parent in root.parents if parent.name == ".sandbox"), root)
     dependencies.watch(root)
     redact.remember_environment(os.environ)
     interrupts = Interrupts()
     interrupts.arm()
-    mask = redact.Masker(redact.known_secrets(root))
+    mask = redact.Masker()
     channel = Channel(control, mask, interrupts)
     pipes = Pipes(channel)
-    shell = made(channel, pipes, Path(os.environ.pop("BLUMEOPS_KERNEL_FOLDER")))
+    shell = made(channel, pipes, Path(os.environ["BLUMEOPS_KERNEL"]))
     for line in control.makefile("r", encoding="utf-8", newline="\n"):
         begun = time.monotonic()
+        mask.know(redact.known_secrets(checkout))  # each time: a cell may have made a new one
         channel.begin()
         channel.send("s", None)
         said = answer(shell, json.loads(line), root)

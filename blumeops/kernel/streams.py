@@ -12,11 +12,13 @@ import fcntl
 import io
 import json
 import os
+import re
 import select
 import signal
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
@@ -30,7 +32,8 @@ IDLE_SECONDS = 0.2
 """After so long an unfinished line is shown."""
 
 _PIPE_BYTES = 1 << 20
-_TEXT = frozenset({"image/svg+xml", "application/json", "application/javascript"})
+_BINARY = re.compile(r"(?:image/(?!svg)|audio/|video/|application/(?:pdf|octet-stream))")
+"""What comes in base64, where nothing can be masked."""
 
 
 class Interrupts:
@@ -83,14 +86,14 @@ class Channel:
         self.lock = threading.RLock()
         self.pid = os.getpid()
         self._texts = {"stdout": MaskedText(mask), "stderr": MaskedText(mask)}
-        self._sent = self._dropped = 0
-        self._tail: list[tuple[str, str]] = []
+        self._sent = self._held = self._left_out = 0
+        self._tail: deque[tuple[str, str]] = deque()
         self._last = "stdout"
 
     def begin(self) -> None:
         """A cell begins: count anew."""
-        self._sent = self._dropped = 0
-        self._tail = []
+        self._sent = self._held = self._left_out = 0
+        self._tail.clear()
 
     def text(self, stream: str, text: str) -> None:
         """Say a piece of text."""
@@ -116,6 +119,8 @@ class Channel:
         self, stream: str, forms: Mapping[str, object], *, display: str = "", update: bool = False
     ) -> None:
         """Say something that has several forms: type to text, or to bytes in base64."""
+        if os.getpid() != self.pid:
+            return  # a forked child: its text comes through the pipe, and nothing else can
         made = {mime: form for mime, value in forms.items() if (form := self._form(mime, value)) is not None}
         size = sum(map(len, made.values()))
         if made and self._sent + size > CELL_BYTES:
@@ -137,7 +142,7 @@ class Channel:
             return base64.b64encode(value).decode()
         if not isinstance(value, str):
             value = json.dumps(value, ensure_ascii=False, default=repr)
-        return self.mask(value) if mime.startswith("text/") or mime in _TEXT else value
+        return value if _BINARY.match(mime) else self.mask(value)
 
     def _emit(self, stream: str, text: str) -> None:
         if not text:
@@ -147,18 +152,19 @@ class Channel:
             self.send("o", {"stream": stream, "text": text})
             return
         self._tail.append((stream, text))
-        self._dropped += len(text)
-        held = sum(len(text) for _, text in self._tail)
-        while held - len(self._tail[0][1]) > CELL_BYTES // 4:
-            held -= len(self._tail.pop(0)[1])
+        self._held += len(text)
+        while self._held - len(self._tail[0][1]) > CELL_BYTES // 4:
+            left = len(self._tail.popleft()[1])
+            self._held -= left
+            self._left_out += left
 
     def end(self) -> None:
         """The cell is over: say the rest, and how much was left out."""
         with self.interrupts.shielded(), self.lock:
             self.flush()
-            held = sum(len(text) for _, text in self._tail)
-            if left := self._dropped - held:
-                note = f"\n[… {left:,} characters are left out here: a cell may say {CELL_BYTES:,} …]\n"
+            if self._left_out:
+                much = f"{self._left_out:,} characters are left out here: a cell may say {CELL_BYTES:,}"
+                note = f"\n[… {much} …]\n"
                 self.send("o", {"stream": self._tail[0][0], "text": note})
             for stream, text in self._tail:
                 self.send("o", {"stream": stream, "text": text})
@@ -232,6 +238,8 @@ class Pipes:
 
     def drain(self) -> None:
         """Say what the children wrote so far."""
+        if os.getpid() != self._channel.pid:
+            return  # a forked child would take it from us
         with self._channel.interrupts.shielded(), self._channel.lock:
             for reader, (name, decoder) in self._reading.items():
                 with contextlib.suppress(BlockingIOError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +33,12 @@ from blumeops.redact_stream import collapsed
 HERE = Path(__file__).resolve().parents[1] / "kernel"
 ADDRESS = "kernel.json"
 """The file in the run's folder that says where the kernel listens."""
+
+LOG = "kernel.log"
+"""The file in the run's folder for what goes wrong before a cell runs; empty when all is well."""
+
+MARK = "BLUMEOPS_KERNEL"
+"""The environment variable by which all that a kernel started is known, should its keeper be killed."""
 
 LONGEST_PATH = 100
 """Characters; a Unix socket's path may have 107 (unix(7))."""
@@ -85,6 +93,7 @@ class Kernel:
         self._started: subprocess.Popen[bytes] | None = None
         self._depends: tuple[str, ...] = ()
         self._busy = False
+        self._woken = self._waker = -1
         self.alive = True
 
     @classmethod
@@ -107,8 +116,8 @@ class Kernel:
             }
             started = process.start(
                 [sys.executable, "-I", "-S", str(HERE / "keeper.py"), json.dumps(job)],
-                env={**environment, "BLUMEOPS_KERNEL_FOLDER": str(place)},
-                log=folder / "kernel.log",
+                env={**environment, MARK: str(place)},
+                log=folder / LOG,
                 cwd=root,
                 pass_fds=[listening.fileno()],
             )
@@ -128,12 +137,13 @@ class Kernel:
             about = json.loads((folder / ADDRESS).read_text(encoding="utf-8"))
             address = Path(about["socket"])
             if process.start_time(about["keeper"]) != about["started"]:
+                process.end_carrying(f"{MARK}={address.parent}", spared=process.OUTLIVES)
                 shutil.rmtree(address.parent, ignore_errors=True)
                 return None
             kernel = cls(folder, _connected(address), address.parent)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        said = next(kernel._messages(time.monotonic() + PATIENCE_SECONDS), None)
+        said = kernel._message(time.monotonic() + PATIENCE_SECONDS)
         if said is not None and said[0] == "r":
             kernel._connection.close()
             raise Locked("another client has this kernel", where=str(folder), hint="wait for that run to end")
@@ -151,7 +161,7 @@ class Kernel:
     ) -> Executed:
         """Run one cell, which begins at `line` of `filename`; its outputs go to `notify` as they come.
 
-        Ctrl-C (`KeyboardInterrupt`) while it runs interrupts the cell, which then ends as `INTERRUPTED`.
+        SIGINT and SIGTERM in the main thread interrupt the cell, which then ends as `INTERRUPTED`.
         """
         request = {"op": "execute", "source": source, "filename": filename, "line": line}
         return self._ask({**request, "mode": mode.value, "timeout": timeout}, timeout, notify)
@@ -176,7 +186,11 @@ class Kernel:
         said = Said(notify)
         self._busy = True
         try:
-            answer = self._answer(request, timeout, said)
+            with self._heeding_signals():
+                answer = self._answer(request, timeout, said)
+        except BaseException:  # of `notify`: nobody would take what the cell still says
+            self.end()
+            raise
         finally:
             self._busy = False
         if answer.get("dead"):
@@ -194,33 +208,61 @@ class Kernel:
 
     def _answer(self, request: dict, timeout: float | None, said: Said) -> dict:
         gone = {"ending": "died", "error": "the kernel is gone", "dead": True}
-        if not self.alive or not self._send(request):
+        if not self.alive:
             return gone
+        self._send(request)  # a keeper that is dead is seen below
+        began = False
         deadline = None
-        while True:
-            try:
-                for kind, what in self._messages(deadline):
-                    if kind == "o":
-                        said.take(what)
-                    elif kind == "s" and timeout is not None:
-                        deadline = time.monotonic() + timeout + PATIENCE_SECONDS
-                    elif kind == "d":
-                        return what
-                self.end()
-                return {**gone, "error": "the kernel was lost: its keeper is dead, or does not answer"}
-            except KeyboardInterrupt:
-                self.interrupt()
+        while (message := self._message(deadline)) is not None:
+            kind, what = message
+            if kind == "o":
+                said.take(what)
+            elif kind == "s":
+                began = True
+                deadline = None if timeout is None else time.monotonic() + timeout + PATIENCE_SECONDS
+            elif kind == "d":
+                return what if began else {**what, "error": f"{what['error']}{self._complaint()}"}
+        self.end()
+        return {**gone, "error": "the kernel was lost: its keeper is dead, or does not answer"}
+
+    def _complaint(self) -> str:
+        """Why a kernel did not even begin: the last line that it wrote before its outputs were ours."""
+        try:
+            lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return f" before it began: {lines[-1].strip()}" if lines else " before it began"
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs, from any thread; a second time ends its patience."""
         self._send({"op": "interrupt"})
 
+    @contextlib.contextmanager
+    def _heeding_signals(self) -> Iterator[None]:
+        """Turn signals into interrupts of the cell: as an exception they could fall between two messages."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        mine = [number for number, was in before.items() if callable(was)]
+        self._woken, self._waker = os.pipe()
+        for number in mine:
+            signal.signal(number, lambda *_: os.write(self._waker, b"!"))
+        try:
+            yield
+        finally:
+            for number in mine:
+                signal.signal(number, before[number])
+            os.close(self._woken)
+            os.close(self._waker)
+            self._woken = -1
+
     def detach(self, *, keep_seconds: float = 1800) -> None:
         """Leave the kernel with its variables for `attach`; it ends by itself when nobody comes in time."""
         self._send({"op": "detach", "keep_seconds": keep_seconds})
-        for kind, _ in self._messages(time.monotonic() + PATIENCE_SECONDS):
-            if kind == "t":
-                break
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (message := self._message(deadline)) is not None and message[0] != "t":
+            pass
         self._connection.close()
         self.alive = False
 
@@ -229,16 +271,18 @@ class Kernel:
         self.alive = False
         if self._connection.fileno() >= 0:
             self._send({"op": "end"})
-            with contextlib.suppress(OSError):
-                for _ in self._messages(time.monotonic() + PATIENCE_SECONDS):
-                    pass
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while self._message(deadline) is not None:
+                pass
             self._connection.close()
         if self._started is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._started.wait(process.GRACE_SECONDS)
             if self._started.poll() is None:
                 process.end_group(self._started.pid, grace=1.0)
-        shutil.rmtree(self._place, ignore_errors=True)
+        if self._place.exists():  # the keeper takes it away when it has ended everything
+            process.end_carrying(f"{MARK}={self._place}", spared=process.OUTLIVES)
+            shutil.rmtree(self._place, ignore_errors=True)
         (self.folder / ADDRESS).unlink(missing_ok=True)
 
     def _send(self, request: dict) -> bool:
@@ -249,25 +293,27 @@ class Kernel:
             return False
         return True
 
-    def _messages(self, deadline: float | None) -> Iterator[tuple[str, object]]:
-        """What the keeper says: kind and content; ends when it is gone or the time is over.
-
-        Without a deadline it stops waiting when the keeper begins the cell and gives one by `send`.
-        """
-        while True:
-            while b"\n" in self._received:
-                line, _, self._received = self._received.partition(b"\n")
-                yield chr(line[0]), json.loads(line[1:])
+    def _message(self, deadline: float | None) -> tuple[str, dict] | None:
+        """What the keeper says next: kind and content; None when it is gone or the time is over."""
+        while b"\n" not in self._received:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not select.select([self._connection], [], [], wait)[0]:
-                return
-            try:
-                data = self._connection.recv(1 << 16)
-            except OSError:
-                return
-            if not data:
-                return
-            self._received += data
+            watched = [self._connection, *([self._woken] if self._woken >= 0 else [])]
+            ready, _, _ = select.select(watched, [], [], wait)
+            if self._woken in ready:
+                os.read(self._woken, 1)
+                self.interrupt()
+            elif not ready or not (data := self._data()):
+                return None
+            else:
+                self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        return chr(line[0]), json.loads(line[1:])
+
+    def _data(self) -> bytes:
+        try:
+            return self._connection.recv(1 << 16)
+        except OSError:
+            return b""
 
 
 class Said:
