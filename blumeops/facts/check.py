@@ -18,6 +18,7 @@ from blumeops.facts import (
     programs,
     rewrite,
     rosters,
+    run_records,
     secrets,
     shell,
     versions,
@@ -118,6 +119,7 @@ class _Run:
             self._add(page, imports.check(page, self.tree))
             self._add(page, rosters.check(page, kinds))
         self.findings += secrets.check(self.tree, sorted(self.tree.files))
+        self.findings += run_records.check(self.tree)
         counted = sum(len(found) for _, found in said)
         order = sorted(self.findings, key=lambda f: (f.problem.path, f.problem.line, f.problem.column))
         cards = any(page.front.text("service") for page in read if "\nservice:" in page.text[:4000])

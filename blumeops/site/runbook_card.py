@@ -14,7 +14,7 @@ from datetime import timedelta
 from blumeops.records import RunMode, RunRecord, RunStatus, digest
 from blumeops.runbooks.model import Risk
 from blumeops.site.frontmatter import FrontMatter
-from blumeops.site.runbook_steps import Cell, duration, inert, moment
+from blumeops.site.runbook_steps import Cell, duration, ended_at, inert, moment
 from blumeops.site.verified import LastRun, due
 
 NAMED = 3
@@ -71,6 +71,8 @@ def _notes(about: About, text: str, cells: Iterable[Cell], last: LastRun) -> Ite
         yield f"<p><strong>Changed since this run:</strong> {_named(last.changed)}</p>"
     if changed := _text_changed(text, cells, record):
         yield f"<p>{changed}</p>"
+    if stopped := ended_at(record):
+        yield f"<p>{stopped}</p>"
     if record.note:
         yield f"<p>{inert(record.note)}</p>"
     if not record.verifies and last.proof is not None:

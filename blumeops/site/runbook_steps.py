@@ -102,7 +102,7 @@ def _ended(cell: Cell, ran: CellRecord | None, record: RunRecord | None) -> str:
     words, look = _ENDED[status], "good" if status in _GOOD else "bad" if status.bad else "none"
     if status is RunStatus.NOT_RUN and cell.role is Role.ROLLBACK and record.status is RunStatus.PASSED:
         words = "not needed"
-    if ran and ran.seconds >= _QUICK:
+    if ran and ran.seconds >= _QUICK and status not in (RunStatus.NOT_RUN, RunStatus.SKIPPED):
         words += f" after {duration(ran.seconds)}" if status.bad else f" in {duration(ran.seconds)}"
     return f'<span class="step-end is-{look}">{words}</span>'
 
@@ -129,6 +129,20 @@ def _failed(ran: CellRecord) -> Iterator[str]:
     at = f" (line {ran.line} of this runbook)" if ran.line else ""
     if ran.error:
         yield f"    <code>{inert(ran.error)}</code>{at}"
+
+
+def ended_at(record: RunRecord) -> str:
+    """Where a run went wrong, and what became of its way back, as HTML; empty when it did not."""
+    bad = next((cell for cell in record.cells if cell.status.bad), None)
+    if bad is None:
+        return ""
+    step = f"<code>{inert(bad.name)}</code>" if bad.name else f"step {bad.index + 1}"
+    why = f": <code>{inert(bad.error)}</code>" if bad.error else ""
+    ways = [
+        cell for cell in record.cells if cell.role == Role.ROLLBACK and cell.status is not RunStatus.NOT_RUN
+    ]
+    back = ", ".join(f"{inert(cell.name) or 'rollback'} {_ENDED[cell.status]}" for cell in ways)
+    return f"Stopped at {step}{why}." + (f" Taken back: {back}." if back else "")
 
 
 def _gate(gate: Attestation) -> str:

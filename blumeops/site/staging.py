@@ -25,6 +25,7 @@ from blumeops.site.additions import pages as made_pages
 from blumeops.site.backlinks import Contexts
 from blumeops.site.cache import digest
 from blumeops.site.compose import Source, finish, read_text, runbook_name
+from blumeops.site.leaks import leaks
 from blumeops.site.navigation import SECTIONS, Nav, navigation
 from blumeops.site.place import STAGED as STAGED
 from blumeops.site.place import Place
@@ -102,11 +103,15 @@ def read(where: Path | Place, kept: Kept | None = None) -> Source:
 
 
 def _runs(root: Path, pages: list[Page], problems: list[Problem]) -> dict[str, LastRun]:
+    """What is known of each runbook's runs; a record that is wrong, and every secret, goes to `problems`."""
+    runbooks = {name: one for one in pages if (name := runbook_name(one))}
     try:
-        return last_runs(root, [name for one in pages if (name := runbook_name(one))])
+        runs = last_runs(root, runbooks)
     except BadInput as error:
         problems += error.problems
         return {}
+    problems += leaks(root, runbooks, runs)
+    return runs
 
 
 def _require_pages(place: Place, source: Source) -> None:

@@ -47,6 +47,8 @@ class LastRun:
         """How the runbook stands, in a word or two."""
         if self.record is None:
             return "never run"
+        if self.record.status is RunStatus.PASSED and not self.record.verifies:
+            return "passed in part"
         return "stale" if self.stale else self.record.status.value
 
     @property
@@ -56,7 +58,7 @@ class LastRun:
             return "never"
         if self.record.status.bad:
             return "failed"
-        return "passed" if self.record.status is RunStatus.PASSED and not self.stale else "changed"
+        return "passed" if self.record.verifies and not self.stale else "changed"
 
 
 NEVER = LastRun()
