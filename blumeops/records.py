@@ -25,7 +25,6 @@ STATE = Path(".sandbox/state")
 """The sandbox's state folder, where its run folders are."""
 
 RUNS = STATE / "runs"
-FRESH = Path(".sandbox/records")
 
 FORMS = ("text/markdown", "image/png", "image/svg+xml", "text/html", "text/plain")
 """The forms of an output that a page can show, the best one first."""
@@ -234,9 +233,7 @@ def latest(root: Path, runbook: str) -> RunRecord | None:
     Dry runs, and runs that still go on, are left out: they prove nothing.
     """
     fresh = (record for record in _fresh(root / RUNS, runbook) if record.mode is not RunMode.DRY_RUN)
-    old = root / FRESH / f"{runbook}.json"
     found = [record for record in (committed(root, runbook), next(fresh, None)) if record]
-    found += [load(old)] if old.is_file() and not _from_before_hashes(old) else []
     return max(found, key=lambda record: record.started, default=None)
 
 
@@ -278,8 +275,8 @@ def to_plain(record: RunRecord) -> dict[str, Any]:
         "source_sha": record.source_sha,
         "status": record.status.value,
         "mode": record.mode.value,
-        "started": record.started.astimezone(UTC).isoformat(timespec="seconds"),
-        "seconds": round(record.seconds, 1),
+        "started": record.started.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "seconds": round(record.seconds, 2),
         "who": record.who,
         "commit": record.commit,
         "dirty": record.dirty,
@@ -304,7 +301,7 @@ def plain_cell(cell: CellRecord) -> dict[str, object]:
         "tags": list(cell.tags),
         "source_sha": cell.source_sha,
         "status": cell.status.value,
-        "seconds": round(cell.seconds, 1),
+        "seconds": round(cell.seconds, 3),
         "error": cell.error,
         "line": cell.line,
         "gate": None if cell.gate is None else asdict(cell.gate),

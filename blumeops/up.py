@@ -215,13 +215,18 @@ class Up:
         for number, book in enumerate(found, 1):
             self._preparing(f"runbook {number} of {len(found)}: {book.title}")
             self.screen.now(f"runbook {number} of {len(found)} · {book.title}")
-            record = runbooks.execute(self.root, book, notify=self.screen.line, stop=self.stop)
+            rehearsal = runbooks.Options(mode=runbooks.RunMode.REHEARSAL, keep=False)
+            record = runbooks.execute(
+                self.root, book, notify=self.screen.line, stop=self.stop, options=rehearsal
+            )
             self.screen.line(str(record))
+            if record.status is runbooks.RunStatus.INTERRUPTED:
+                raise Interrupted("interrupted", where=book.name)
             if record.status is not runbooks.RunStatus.PASSED:
                 raise BlumeOpsError(
                     f"the runbook {book.name} did not pass",
                     where=str(book.path),
-                    hint=f"`blumeops runbook show {book.name}` has its outputs",
+                    hint=f"`blumeops runbook status {record.id}` says where",
                 )
         # The runbooks applied commits of their own; what stands in the end is what this checkout says.
         self._apply(list(LAYERS), box)

@@ -1,25 +1,366 @@
-"""The verbs over procedures: runbook."""
+"""The verbs over procedures that run: run, resume, status, history, plan.
+
+Exit codes: 0 passed, 1 a step failed, 2 usage or a wrong page, 3 declined at a gate, 4 locked, 5 a
+precondition does not hold, 124 timeout, 130 interrupted.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
+from blumeops.cli import runbook_complete as complete
 from blumeops.cli.homelab import json_option, quiet_option
 from blumeops.errors import BlumeOpsError
 
+if TYPE_CHECKING:
+    from blumeops.cli.runbook_live import Terminal
+    from blumeops.records import RunRecord
+    from blumeops.runbooks.model import Runbook
 
-def _root() -> Path:
-    from blumeops.repository import find
-
-    return find(Path.cwd().resolve()).root
+EXIT_CODES = """\b
+Exit codes:
+  0    passed
+  1    a step failed, or its kernel died
+  2    a wrong command line, parameter or page
+  3    declined at a gate
+  4    another run works on this target
+  5    a precondition does not hold; nothing was changed
+  124  a step, or the run, took longer than it may
+  130  interrupted
+"""
 
 
 @click.group()
 def runbook() -> None:
     """How-to pages that run."""
+
+
+name_argument = click.argument("name", shell_complete=complete.names)
+param_option = click.option(
+    "-p", "--param", "--parameter", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter."
+)
+yes_option = click.option("-y", "--yes", is_flag=True, help="Pass the gates without asking.")
+no_input_option = click.option("--no-input", is_flag=True, help="Never ask; a gate that asks is declined.")
+rollback_option = click.option(
+    "--rollback/--no-rollback",
+    default=None,
+    help="Take a failed run back, or leave it, without asking.",
+)
+timeout_option = click.option(
+    "--timeout", metavar="TIME", default="", help="For the whole run: 90s, 10m, 1h."
+)
+uncommitted_option = click.option(
+    "--allow-uncommitted", is_flag=True, help="Run a page on a real target that is not as it was committed."
+)
+
+
+def _step_option(word: str, text: str):  # noqa: ANN202 - a decorator of click's
+    return click.option(
+        f"--{word}", f"{word}_step", default="", metavar="STEP", help=text, shell_complete=complete.steps
+    )
+
+
+@runbook.command("run", epilog=EXIT_CODES)
+@name_argument
+@param_option
+@click.option(
+    "--target", default="", metavar="NAME", help="Where to run it.", shell_complete=complete.targets
+)
+@click.option("--targets", default="", metavar="all|A,B", help="Run it on many, a process for each.")
+@click.option("-j", "--jobs", default=1, show_default=True, help="How many targets at a time.")
+@click.option("--dry-run", is_flag=True, help="Look only: gates are shown, and nothing may change.")
+@click.option("--rehearse", is_flag=True, help="On the sandbox: forward, back and clean-up, gates passed.")
+@_step_option("from", "Begin at this step; parameters and setup always run.")
+@_step_option("until", "End after this step.")
+@_step_option("only", "Only this step.")
+@yes_option
+@no_input_option
+@rollback_option
+@timeout_option
+@uncommitted_option
+@click.option("--record", is_flag=True, help="Keep the record of a whole run that passed, to be committed.")
+@json_option
+@quiet_option
+def runbook_run(
+    name: str,
+    params: tuple[str, ...],
+    target: str,
+    targets: str,
+    jobs: int,
+    dry_run: bool,
+    rehearse: bool,
+    from_step: str,
+    until_step: str,
+    only_step: str,
+    yes: bool,
+    no_input: bool,
+    rollback: bool | None,
+    timeout: str,
+    allow_uncommitted: bool,
+    record: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run a runbook on the sandbox, or on a target that you name, and keep its record.
+
+    Before each step that changes something its plan is shown, and you are asked. When a step fails its
+    rollback is offered, the clean-up runs, and the run can be resumed at that step.
+    """
+    from blumeops.records import RunMode
+    from blumeops.runbooks import format, kept, parameters, running
+    from blumeops.runbooks.running_choice import Choice
+
+    if dry_run and (rehearse or record):
+        raise click.UsageError("a dry run is neither a rehearsal nor worth a record")
+    root = complete.root()
+    book = format.named(root, name)
+    words = [*params, *([f"target={target}"] if target else [])]
+    mode = RunMode.DRY_RUN if dry_run else RunMode.REHEARSAL if rehearse else RunMode.RUN
+    limit = duration(timeout)
+    if targets:
+        passed_on = _passed_on(words, yes, dry_run, rollback, timeout, from_step, until_step, only_step)
+        return _many(book, targets, jobs, passed_on, as_json=as_json, quiet=quiet)
+    values = parameters.parse(book, words)
+    with _terminal(quiet=quiet, asks=not (no_input or as_json)) as (terminal, ask):
+        options = running.Options(
+            mode=mode,
+            choice=Choice.of(first=from_step, last=until_step, only=only_step),
+            yes=yes,
+            ask=ask,
+            rollback=rollback,
+            timeout=limit,
+            allow_uncommitted=allow_uncommitted,
+        )
+        made = running.execute(root, book, parameters=values, options=options, watch=terminal)
+        if record:
+            kept.keep(root, book, made)
+    return _told(made, as_json=as_json, quiet=quiet)
+
+
+@runbook.command("resume", epilog=EXIT_CODES)
+@click.argument("run", shell_complete=complete.runs)
+@yes_option
+@no_input_option
+@rollback_option
+@timeout_option
+@uncommitted_option
+@json_option
+@quiet_option
+def runbook_resume(
+    run: str,
+    yes: bool,
+    no_input: bool,
+    rollback: bool | None,
+    timeout: str,
+    allow_uncommitted: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Go on with RUN (a run's id, or a runbook's name) at the step that did not finish.
+
+    Its variables are still there for half an hour; after that the steps before are asked for their own
+    checks, in a fresh kernel. Refused when the page's cells before that step have changed.
+    """
+    from blumeops.runbooks import running, running_resume
+
+    with _terminal(quiet=quiet, asks=not (no_input or as_json)) as (terminal, ask):
+        options = running.Options(
+            yes=yes,
+            ask=ask,
+            rollback=rollback,
+            timeout=duration(timeout),
+            allow_uncommitted=allow_uncommitted,
+        )
+        made = running_resume.resume(complete.root(), run, options=options, watch=terminal)
+    return _told(made, as_json=as_json, quiet=quiet)
+
+
+@runbook.command("status")
+@click.argument("run", required=False, default="", shell_complete=complete.runs)
+@json_option
+def runbook_status(run: str, as_json: bool) -> int:
+    """Show a run, cell by cell: the last one, or RUN (an id, or a runbook's name)."""
+    from blumeops import records
+    from blumeops.runbooks import running, running_resume
+
+    root = complete.root()
+    running_resume.settle(root)
+    folder = running_resume.find(root, run) if run else running_resume.newest(root)
+    record = running_resume.record_of(folder)
+    if as_json:
+        click.echo(records.to_json(record))
+        return 0
+    _show(record)
+    click.echo(f"folder: {folder.path}")
+    if running.resumable(record, taken_back=running_resume.taken_back(folder)):
+        click.echo(f"resume: blumeops runbook resume {record.id}")
+    return 0
+
+
+@runbook.command("history")
+@click.argument("name", required=False, default="", shell_complete=complete.names)
+@click.option("-n", "--number", default=20, show_default=True, help="How many runs, the newest first.")
+@json_option
+def runbook_history(name: str, number: int, as_json: bool) -> int:
+    """Show the runs of all runbooks, or of one, on every target, the newest first."""
+    from blumeops import records
+    from blumeops.runbooks import format, running_resume
+
+    root = complete.root()
+    if name:
+        format.named(root, name)
+    running_resume.settle(root)
+    going = [r for _, r in running_resume.told(root) if r.status is records.RunStatus.RUNNING]
+    ended = [*going, *records.runs(root, name)]
+    shown = [record for record in ended if name in ("", record.runbook)][:number]
+    if as_json:
+        click.echo(json.dumps([_brief(record) for record in shown], indent=2, ensure_ascii=False))
+    for record in () if as_json else shown:
+        click.echo(_history_line(record))
+    if not shown:
+        click.echo("nothing ran yet", err=True)
+    return 0
+
+
+@runbook.command("plan")
+@name_argument
+@param_option
+@click.option(
+    "--target", default="", metavar="NAME", help="Where it would run.", shell_complete=complete.targets
+)
+@json_option
+def runbook_plan(name: str, params: tuple[str, ...], target: str, as_json: bool) -> int:
+    """Show what a run would do, step by step, without running anything."""
+    from blumeops.cli import runbook_plan as plan
+    from blumeops.runbooks import format, parameters
+
+    root = complete.root()
+    book = format.named(root, name)
+    values = parameters.parse(book, [*params, *([f"target={target}"] if target else [])])
+    plan.show(root, book, values, as_json=as_json)
+    return 0
+
+
+def duration(text: str) -> float | None:
+    """Seconds that a time such as `90s`, `10m` or `1h` stands for; None for an empty one."""
+    from blumeops.runbooks.format import duration as spoken
+
+    if not text:
+        return None
+    seconds = spoken(text)
+    if seconds is None:
+        raise click.BadParameter(f"{text!r} is not a time, such as 90s, 10m or 1h", param_hint="--timeout")
+    return seconds
+
+
+@contextlib.contextmanager
+def _terminal(*, quiet: bool, asks: bool) -> Iterator[tuple[Terminal, object]]:
+    from blumeops.cli import show
+    from blumeops.cli.runbook_live import Terminal
+
+    terminal = Terminal(quiet=quiet)
+    try:
+        yield terminal, terminal.ask if asks and show.interactive() else None
+    finally:
+        terminal.close()
+
+
+def _told(record: RunRecord, *, as_json: bool, quiet: bool) -> int:
+    from blumeops import records
+    from blumeops.runbooks.running import EXIT_CODES as codes
+
+    if as_json:
+        click.echo(records.to_json(record))
+    else:
+        click.echo(f"{record}, {record.seconds:.1f} s, {record.mode.value} on {record.target}")
+        for cell in record.cells:
+            if quiet and cell.status.bad:
+                click.echo(f"{cell.name}: {cell.status.value} {cell.error}".rstrip(), err=True)
+    return codes[record.status]
+
+
+def _show(record: RunRecord) -> None:
+    from rich.markup import escape
+
+    from blumeops.cli import show
+    from blumeops.cli.runbook_live import cell_line
+
+    head = f"{record.runbook}: {record.status.value}, {record.mode.value} on {record.target}"
+    show.out.print(f"[bold]{escape(head)}[/]")
+    show.out.print(escape(f"{record.started:%Y-%m-%d %H:%M:%S} UTC by {record.who}, {record.seconds:.1f} s"))
+    show.out.print(escape(f"commit {record.commit[:12]}{' and uncommitted changes' if record.dirty else ''}"))
+    for name, value in record.parameters.items():
+        show.out.print(escape(f"{name} = {value!r}"))
+    for cell in record.cells:
+        show.out.print(f"  {cell_line(cell)}")
+
+
+def _brief(record: RunRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "runbook": record.runbook,
+        "status": record.status.value,
+        "mode": record.mode.value,
+        "target": record.target,
+        "started": record.started.isoformat(timespec="seconds"),
+        "seconds": round(record.seconds, 1),
+        "who": record.who,
+        "commit": record.commit,
+    }
+
+
+def _history_line(record: RunRecord) -> str:
+    when = f"{record.started:%Y-%m-%d %H:%M}"
+    head = f"{when}  {record.status.value:12} {record.seconds:7.1f} s  {record.mode.value:9}"
+    return f"{head} {record.target:10} {record.id or record.runbook} by {record.who or 'unknown'}"
+
+
+def _passed_on(
+    words: list[str],
+    yes: bool,
+    dry_run: bool,
+    rollback: bool | None,
+    timeout: str,
+    from_step: str,
+    until_step: str,
+    only_step: str,
+) -> list[str]:
+    """The words that each target's own run is given."""
+    flags = {"--yes": yes, "--dry-run": dry_run, "--rollback": rollback is True}
+    flags["--no-rollback"] = rollback is False
+    options = {"--timeout": timeout, "--from": from_step, "--until": until_step, "--only": only_step}
+    passed = [flag for flag, on in flags.items() if on]
+    passed += [word for option, value in options.items() if value for word in (option, value)]
+    return passed + [word for param in words for word in ("--param", param)]
+
+
+def _many(book: Runbook, targets: str, jobs: int, words: list[str], *, as_json: bool, quiet: bool) -> int:
+    from blumeops.cli import show
+    from blumeops.runbooks import running_many
+
+    if "target" not in book.parameters:
+        raise BlumeOpsError(f"{book.name} has no parameter `target`", hint="it runs where it says itself")
+    root = complete.root()
+    names = running_many.chosen(root, targets)
+    say = show.progress(quiet=quiet)
+    outcomes = running_many.run(
+        root, book.name, names, words=words, jobs=jobs,
+        notify=lambda one: say(f"{one.target}: {one.status}"),
+    )  # fmt: skip
+    if as_json:
+        plain = [
+            {"target": o.target, "exit_code": o.code, "error": o.error, "record": o.record} for o in outcomes
+        ]
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+    for one in () if as_json else outcomes:
+        took = f"{float(one.record.get('seconds', 0.0)):7.1f} s"
+        click.echo(f"{one.target:16} {one.status:12} {took}  {one.record.get('id', '') or one.error}")
+    return running_many.worst(outcomes)
 
 
 @runbook.command("list")
@@ -28,7 +369,7 @@ def runbook_list(as_json: bool) -> int:
     """List the runbooks, each with its last run."""
     from blumeops import records, runbooks
 
-    root = _root()
+    root = complete.root()
     rows = [(book, records.latest(root, book.name)) for book in runbooks.find(root)]
     if as_json:
         shown = [
@@ -44,32 +385,6 @@ def runbook_list(as_json: bool) -> int:
     return 0
 
 
-@runbook.command("run")
-@click.argument("name")
-@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter.")
-@click.option("--save", is_flag=True, help="Also keep the record in runbooks/records, to be committed.")
-@json_option
-@quiet_option
-def runbook_run(name: str, parameters: tuple[str, ...], save: bool, as_json: bool, quiet: bool) -> int:
-    """Execute a runbook against the sandbox and keep its record; exit code 2 when a cell fails."""
-    from blumeops import records, runbooks
-    from blumeops.cli import show
-
-    root = _root()
-    book = runbooks.named(root, name)
-    values = runbooks.parameters(book, parameters)
-    record = runbooks.execute(root, book, parameters=values, notify=show.progress(quiet=quiet or as_json))
-    if save and record.status is runbooks.RunStatus.PASSED:
-        records.save(record, root / records.COMMITTED / f"{book.name}.json")
-    if as_json:
-        click.echo(runbooks.to_json(record))
-    else:
-        click.echo(str(record))
-        for failure in runbooks.failures(record):
-            click.echo(failure, err=True)
-    return 0 if record.status is runbooks.RunStatus.PASSED else 2
-
-
 @runbook.command("show")
 @click.argument("name")
 @json_option
@@ -77,12 +392,12 @@ def runbook_show(name: str, as_json: bool) -> int:
     """Show a runbook's last run, cell by cell."""
     from blumeops import records, runbooks
 
-    root = _root()
+    root = complete.root()
     book = runbooks.named(root, name)
     record = records.latest(root, book.name)
     if record is None:
         raise BlumeOpsError(f"{book.name} never ran", hint=f"blumeops runbook run {book.name}")
-    click.echo(runbooks.to_json(record) if as_json else runbooks.transcript(record))
+    click.echo(records.to_json(record) if as_json else runbooks.transcript(record))
     return 0
 
 

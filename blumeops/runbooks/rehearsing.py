@@ -99,7 +99,8 @@ def rehearse(
     """Run one runbook forward, back and through its clean-up, gates passed, and say how it went."""
     values = {"target": target} if "target" in book.parameters else {}
     begun = time.monotonic()
-    record = runbooks.execute(root, book, parameters=values, notify=notify, stop=stop)
+    options = runbooks.Options(mode=runbooks.RunMode.REHEARSAL, keep=False)
+    record = runbooks.execute(root, book, parameters=values, notify=notify, stop=stop, options=options)
     return Rehearsal(book.name, _shown(book.path, root), record, time.monotonic() - begun)
 
 
