@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blumeops.errors import Problem
+from blumeops.errors import BadInput, Problem
 from blumeops.facts.bound import strip
-from blumeops.site import frontmatter, home, markdown, runbook_page, verified, wikilinks
+from blumeops.site import downloads, frontmatter, home, markdown, runbook_page, verified, wikilinks
 from blumeops.site.home import RunLine
 from blumeops.site.runbook_card import About, to_verify_by
 from blumeops.site.vault import Page, Vault
@@ -69,8 +69,11 @@ def finish(source: Source, path: str, text: str, problems: list[Problem]) -> str
     one = source.vault.pages[path]
     if name := runbook_name(one):
         ways = {s: wikilinks.relative(way, path) for s, way in services(source.vault.pages).items()}
-        about = About(name, one.front, ways)
-        text = _front(one) + runbook_page.render(one.text, text, source.last_run(one), about)
+        about = About(name, one.source, one.front, ways, downloads.beside(one))
+        try:
+            text = _front(one) + runbook_page.render(one.text, text, source.last_run(one), about)
+        except BadInput as error:
+            problems += error.problems
     text = strip(text)
     text = _in_prose(_SVG, lambda found: _inline_svg(source, one, found, problems), text)
     return _in_prose(_MARKER, lambda found: _fill(source, one, found[1], problems), text)

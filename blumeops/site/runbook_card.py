@@ -33,9 +33,10 @@ _MODES = {RunMode.RUN: "", RunMode.DRY_RUN: "dry run", RunMode.REHEARSAL: "rehea
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a page shows of a runbook beside its text: its name, front matter, and links (title to way)."""
+    """What a page shows of a runbook beside its text: its name, file, front matter, and links (by name)."""
 
     name: str
+    source: str
     front: FrontMatter
     services: Mapping[str, str] = field(default_factory=dict)
     notebook: str = ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
 from blumeops.records import Attestation, CellRecord, RunRecord, RunStatus, digest
+from blumeops.runbooks import model
 from blumeops.runbooks.model import Role
 from blumeops.site import outputs
 
@@ -35,28 +37,25 @@ _QUICK = 0.05
 class Cell:
     """A code cell on a page; `first` and `last` are its fences' lines, from 0."""
 
-    index: int
-    source: str
+    cell: model.Cell
     first: int
     last: int
-    tags: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def role(self) -> Role | None:
-        """What it is for; None where its tags do not say so."""
-        given = [role for role in Role if role.value in self.tags]
-        others = [role for role in given if role is not Role.ATTEST]
-        return (others or given or [None])[0]
+    def index(self) -> int:
+        """Counts the code cells from 0."""
+        return self.cell.index
 
     @property
-    def gated(self) -> bool:
-        """Whether it waits for a person before it changes something."""
-        return self.role is Role.STEP and Role.ATTEST.value in self.tags
+    def source(self) -> str:
+        """Its code."""
+        return self.cell.source.strip("\n")
 
 
-def kind(cell: Cell) -> tuple[str, str]:
+def kind(cell: model.Cell) -> tuple[str, str]:
     """What kind of step a cell is: a word for its look, and the label that a reader sees."""
+    if not cell.tags:
+        return "plain", ""
     match cell.role:
         case Role.PARAMETERS:
             return "plain", "parameters"
@@ -64,31 +63,26 @@ def kind(cell: Cell) -> tuple[str, str]:
             return "plain", "prepares"
         case Role.PRECONDITION:
             return "proof", "must hold first · read only"
-        case Role.STEP if cell.gated:
-            return "change", "changes the target · asks first"
         case Role.STEP:
-            return "look", "read only"
+            return ("change", "changes the target · asks first") if cell.gated else ("look", "read only")
         case Role.ATTEST:
             return "person", "a person does this · asks first"
         case Role.VERIFY:
             return "proof", "proof · read only"
         case Role.ROLLBACK:
-            of = cell.options.get("of", "")
-            return (
-                "rollback",
-                f"rollback of {of} · changes the target" if of else "rollback · changes the target",
-            )
+            of = f" of {cell.undoes}" if cell.undoes else ""
+            return "rollback", f"rollback{of} · changes the target"
         case Role.CLEANUP:
             return "plain", "cleans up · always runs"
-    return "plain", ""
+    assert_never(cell.role)
 
 
 def bar(cell: Cell, ran: CellRecord | None, record: RunRecord | None) -> str:
     """The line above a step: its kind, its name, how it ended and how long it took. One line of HTML."""
-    look, label = kind(cell)
+    look, label = kind(cell.cell)
     said = [f'<span class="step-kind">{_text(label)}</span>'] if label else []
-    if name := cell.options.get("name", ""):
-        said.append(f'<span class="step-name">{_text(name)}</span>')
+    if label and cell.cell.role is not Role.PARAMETERS:
+        said.append(f'<span class="step-name">{_text(cell.cell.name)}</span>')
     ended = _ended(cell, ran, record)
     if ended:
         said.append(ended)
@@ -100,7 +94,7 @@ def _ended(cell: Cell, ran: CellRecord | None, record: RunRecord | None) -> str:
         return ""
     status = ran.status if ran else RunStatus.NOT_RUN
     words, look = _ENDED[status], "good" if status in _GOOD else "bad" if status.bad else "none"
-    if status is RunStatus.NOT_RUN and cell.role is Role.ROLLBACK and record.status is RunStatus.PASSED:
+    if status is RunStatus.NOT_RUN and cell.cell.role is Role.ROLLBACK and record.status is RunStatus.PASSED:
         words = "not needed"
     if ran and ran.seconds >= _QUICK and status not in (RunStatus.NOT_RUN, RunStatus.SKIPPED):
         words += f" after {duration(ran.seconds)}" if status.bad else f" in {duration(ran.seconds)}"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
 from blumeops.facts import freshness
-from blumeops.site import reference, wikilinks
+from blumeops.site import downloads, reference, wikilinks
 from blumeops.site.additions import additions
 from blumeops.site.additions import pages as made_pages
 from blumeops.site.backlinks import Contexts
@@ -249,7 +249,8 @@ def stage(
         texts[path] = freshness.with_note(texts[path], note)
     for path, end in added.ends.items():
         texts[path] = texts[path].rstrip("\n") + "\n\n" + end
-    wanted = {**texts, **added.files, **source.files}
+    runbooks = [one for one in source.vault.pages.values() if runbook_name(one)]
+    wanted = {**texts, **added.files, **downloads.notebooks(runbooks), **source.files}
     written, removed, made = _write(wanted, into) if write else ((), (), {})
     nav = navigation(source.vault.pages)
     return Staged(into, source.vault, nav, links, written, removed, tuple(problems), made)

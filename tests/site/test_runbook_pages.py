@@ -404,6 +404,32 @@ def test_a_table_in_html_stays_a_table() -> None:
     assert "alert" not in html
 
 
+def test_the_notebook_beside_the_page_is_valid_and_clean(small: Path) -> None:
+    """Jupyter's own schema; the cells that jupytext reads, with their tags; nothing of any run."""
+    import nbformat
+
+    gate = Attestation("open?", "yes", "ann", "2026-03-04T05:07:00+00:00")
+    said = with_cell(ran(small), 2, gate=gate, outputs=(Output("text/plain", "looked around", "stdout"),))
+    page = shown(small, said)
+    assert '[Notebook](open-a-port.ipynb){ .run-download download="open-a-port.ipynb" }' in page
+    text = shown(small, page="how-to/open-a-port.ipynb")
+    made = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(made)
+    code = [cell for cell in made.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in code] == [cell.source for cell in runbook_page.cells(BOOK)]
+    assert [cell.metadata.tags for cell in code][3] == ["step", "confirm"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert "ann" not in text and "looked around" not in text and "not run" not in text
+
+
+def test_a_runbook_that_cannot_be_read_is_a_problem_with_its_place(small: Path) -> None:
+    """Not a page without its steps."""
+    (small / "runbooks/open-a-port.md").write_text(BOOK.replace(":gate: plan", ":gate: [plan"))
+    with pytest.raises(BadInput) as caught:
+        staging.stage(small)
+    assert caught.value.where.startswith("runbooks/open-a-port.md:")
+
+
 def test_a_long_output_is_folded_and_a_traceback_is_not() -> None:
     """What a reader needs after a failure is not behind a click."""
     text = "\n".join(map(str, range(60)))
