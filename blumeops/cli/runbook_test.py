@@ -47,7 +47,7 @@ def runbook_test(
     """
     from blumeops import runbooks
     from blumeops.cli import show
-    from blumeops.runbooks import rehearsing, testing
+    from blumeops.runbooks import testing
 
     root = _root()
     books = [runbooks.named(root, name) for name in dict.fromkeys(names)] or runbooks.find(root)
@@ -64,10 +64,11 @@ def runbook_test(
         root, books, seed=seed, target=target, after_each=after_each, exit_first=exit_first,
         notify=lambda line: say(f"    {line}"), begins=begins, watch=ended,
     )  # fmt: skip
-    if record and done.passed:
-        for one in done.rehearsals:
-            rehearsing.record_it(root, one)
     _report(done, as_json=as_json)
+    if record and done.passed:
+        named = {book.name: book for book in books}
+        for one in done.rehearsals:
+            runbooks.keep(root, named[one.name], one.record)
     return done.exit_code
 
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blumeops import records, runbooks
+from blumeops import runbooks
 from blumeops.layer import Notify
 from blumeops.records import CellRecord, RunRecord, RunStatus
+from blumeops.runbooks import running_story
 
 if TYPE_CHECKING:
     import threading
 
     from blumeops.runbooks.model import Runbook
 
-EXIT_CODES = {
-    RunStatus.PASSED: 0,
-    RunStatus.FAILED: 1,
-    RunStatus.ABORTED: 1,
-    RunStatus.DECLINED: 3,
-    RunStatus.PRECONDITION: 5,
-    RunStatus.TIMEOUT: 124,
-    RunStatus.INTERRUPTED: 130,
-}
-"""What each end of a run is as an exit code."""
-
 LEFT_BEHIND = 1
-
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""The exit code for a runbook that passed and left something in the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ class Rehearsal:
     @property
     def exit_code(self) -> int:
         """The exit code that the run would have alone."""
-        return EXIT_CODES.get(self.status, 1) or (LEFT_BEHIND if self.left else 0)
+        return runbooks.EXIT_CODES.get(self.status, 1) or (LEFT_BEHIND if self.left else 0)
 
     @property
     def in_cells(self) -> float:
@@ -74,7 +62,7 @@ class Rehearsal:
         """In one line, why it did not pass; empty when it did."""
         first = next(iter(wrong(self.record)), None)
         if first is not None:
-            said = first.error or _last_line(first) or first.status.value
+            said = first.error or first.status.value
             return f"{first.name or f'cell {first.index + 1}'}: {said}"
         if self.status is not RunStatus.PASSED:
             return self.record.note or self.status.value
@@ -117,26 +105,12 @@ def wrong(record: RunRecord) -> tuple[CellRecord, ...]:
 def story(one: Rehearsal) -> str:
     """What the cells that went wrong said, then what became of the way back: text for a report."""
     parts = [f"{one.where}: {one.problem}"]
-    for cell in wrong(one.record):
-        said = "\n".join(output.text.rstrip() for output in cell.outputs)
-        parts.append(f"── {cell.name or cell.index + 1}: {cell.status.value}, {cell.seconds:.1f} s\n{said}")
+    parts += running_story.failures(one.record)
     ways = [cell for cell in one.record.cells if cell.role in ("rollback", "cleanup")]
     parts += [f"── {cell.role} {cell.name}: {cell.status.value}" for cell in ways if not cell.status.bad]
     parts += [one.left] if one.left else []
-    return _ANSI.sub("", "\n".join(parts))
-
-
-def _last_line(cell: CellRecord) -> str:
-    lines = [
-        line for output in cell.outputs for line in _ANSI.sub("", output.text).splitlines() if line.strip()
-    ]
-    return lines[-1] if lines else ""
+    return "\n".join(parts)
 
 
 def _shown(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-
-
-def record_it(root: Path, one: Rehearsal) -> None:
-    """Keep the record in `runbooks/records`, to be committed."""
-    records.save(one.record, root / records.COMMITTED / f"{one.name}.json")

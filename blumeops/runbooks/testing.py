@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from blumeops import homelab
 from blumeops import target as targets
 from blumeops.layer import Notify
+from blumeops.records import RunStatus
 from blumeops.runbooks import rehearsing
 from blumeops.runbooks.rehearsing import Rehearsal
 from blumeops.target import SANDBOX
@@ -144,6 +145,8 @@ def suite(
             one = rehearsing.blamed(one, _left(root, target, notify))
         done.append(one)
         watch(one)
+        if one.status is RunStatus.INTERRUPTED:
+            return Suite(target, seed, time.monotonic() - begun, tuple(done))
         if exit_first and not one.passed:
             break
     left = _left(root, target, notify) if look and not after_each and _layers(books) else None
@@ -157,7 +160,7 @@ def _require(root: Path, books: Sequence[Runbook], target: str) -> None:
 
 
 def _layers(books: Iterable[Runbook]) -> bool:
-    return any(getattr(book, "layers", ("tailnet",)) for book in books)
+    return any(book.layers for book in books)
 
 
 def _left(root: Path, target: str, notify: Notify) -> Left:
