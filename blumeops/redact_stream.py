@@ -9,6 +9,9 @@ from blumeops.redact import MASK, Masker
 LONGEST_LINE = 1 << 16
 """A line that is longer is shown in parts."""
 
+_TELLING = 4
+"""So many first letters of a secret are held back; fewer are the end of many a word."""
+
 _KEY_BEGINS = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _KEY_ENDS = re.compile(r"-----END (?:[A-Z]+ )*PRIVATE KEY-----")
 _LINE_ENDS = re.compile(r"[\n\r]")
@@ -43,6 +46,13 @@ class MaskedText:
                 end = min(end, _before(self._held[:end], word))
         return self._take(end) if end else ""
 
+    def pause(self) -> str:
+        """What may be shown because something else comes in between: all but the first half of a secret."""
+        if self._in_key or _KEY_BEGINS.search(self._held):
+            return ""
+        end = min((_before(self._held, word, _TELLING) for word in self._mask.words), default=len(self._held))
+        return self._take(end) if end else ""
+
     def flush(self) -> str:
         """All the rest, masked; nothing more comes, or not to this line."""
         return self._take(len(self._held), last=True)
@@ -75,9 +85,9 @@ class MaskedText:
         return end
 
 
-def _before(text: str, word: str) -> int:
+def _before(text: str, word: str, shortest: int = 1) -> int:
     """The length of the text without an end that could be the beginning of the word."""
-    for size in range(min(len(word) - 1, len(text)), 0, -1):
+    for size in range(min(len(word) - 1, len(text)), shortest - 1, -1):
         if text.endswith(word[:size]):
             return len(text) - size
     return len(text)

@@ -56,7 +56,8 @@ class Keeper:
         self.pid = _started(job["shell"], theirs)
         theirs.close()
         self.client: socket.socket | None = None
-        self.from_client = self.from_shell = self.to_client = b""
+        self.from_client = self.from_shell = b""
+        self.to_client = bytearray()
         self.cell: Cell | None = None
         self.keep_until: float | None = None
         self.status: int | None = None
@@ -104,7 +105,7 @@ class Keeper:
             connection.close()
             return
         connection.setblocking(False)
-        self.client, self.from_client, self.to_client = connection, b"", b""
+        self.client, self.from_client, self.to_client = connection, b"", bytearray()
         self.keep_until = None
         self._say("w", {"shell": self.pid, "keeper": os.getpid()})
 
@@ -234,10 +235,9 @@ class Keeper:
             if patient:
                 self.client.settimeout(GRACE_SECONDS)
                 self.client.sendall(self.to_client)
-                self.to_client = b""
+                self.to_client.clear()
             else:
-                sent = self.client.send(self.to_client)
-                self.to_client = self.to_client[sent:]
+                del self.to_client[: self.client.send(self.to_client)]
 
     def _reap(self, *, block: bool = False) -> None:
         with contextlib.suppress(ChildProcessError):

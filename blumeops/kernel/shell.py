@@ -61,6 +61,7 @@ class Results(DisplayHook):
 
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
         """Hand over all forms."""
+        self.shell.pipes.drain()
         self.shell.channel.forms("result", format_dict)
 
     def log_output(self, format_dict: dict) -> None:

@@ -42,6 +42,7 @@ class Interrupts:
     def __init__(self) -> None:
         self._depth = 1
         self._came = False
+        self._main = threading.get_ident()
 
     def arm(self) -> None:
         """Take over SIGINT; interrupts wait until the first `let_in`."""
@@ -53,17 +54,15 @@ class Interrupts:
         else:
             raise KeyboardInterrupt
 
-    @contextlib.contextmanager
-    def shielded(self) -> Iterator[None]:
-        """Keep interrupts waiting; one that came is raised at the end. Of the main thread only."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
+    def __enter__(self) -> None:
+        """Keep interrupts waiting; one that came is raised at the end. Other threads never get one."""
+        if threading.get_ident() == self._main:
+            self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        if threading.get_ident() != self._main:
             return
-        self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
+        self._depth -= 1
         if self._came and not self._depth:
             self._came = False
             raise KeyboardInterrupt
@@ -97,7 +96,7 @@ class Channel:
 
     def text(self, stream: str, text: str) -> None:
         """Say a piece of text."""
-        with self.interrupts.shielded(), self.lock:
+        with self.interrupts, self.lock:
             if stream != self._last:
                 self._emit(self._last, self._texts[self._last].idle())
                 self._last = stream
@@ -109,11 +108,11 @@ class Channel:
             for stream, text in self._texts.items():
                 self._emit(stream, text.idle())
 
-    def flush(self) -> None:
-        """Say all that was held back, because something else comes after it."""
-        with self.interrupts.shielded(), self.lock:
+    def pause(self) -> None:
+        """Say what was held back, because something else comes after it."""
+        with self.interrupts, self.lock:
             for stream, text in self._texts.items():
-                self._emit(stream, text.flush())
+                self._emit(stream, text.pause())
 
     def forms(
         self, stream: str, forms: Mapping[str, object], *, display: str = "", update: bool = False
@@ -129,9 +128,9 @@ class Channel:
             }
             size = 0
         if made:
-            self.flush()
+            self.pause()
             extra = {"display": display, "update": update} if display else {}
-            with self.interrupts.shielded(), self.lock:
+            with self.interrupts, self.lock:
                 self._sent += size
                 self.send("o", {"stream": stream, "forms": made, **extra})
 
@@ -160,8 +159,9 @@ class Channel:
 
     def end(self) -> None:
         """The cell is over: say the rest, and how much was left out."""
-        with self.interrupts.shielded(), self.lock:
-            self.flush()
+        with self.interrupts, self.lock:
+            for stream, text in self._texts.items():
+                self._emit(stream, text.flush())
             if self._left_out:
                 much = f"{self._left_out:,} characters are left out here: a cell may say {CELL_BYTES:,}"
                 note = f"\n[… {much} …]\n"
@@ -173,7 +173,7 @@ class Channel:
     def send(self, kind: str, what: object) -> None:
         """Send one message, whole."""
         if os.getpid() == self.pid:
-            with self.interrupts.shielded(), self.lock:
+            with self.interrupts, self.lock:
                 self.control.sendall(kind.encode() + json.dumps(what).encode() + b"\n")
 
 
@@ -203,8 +203,9 @@ class Stream(io.TextIOBase):
         if os.getpid() != self._channel.pid:
             self.buffer.write(text.encode(errors="replace"))
         elif text:
-            self._pipes.drain()
-            self._channel.text(self._stream, text.encode(errors="replace").decode())
+            with self._channel.interrupts, self._channel.lock:
+                self._pipes.drain()
+                self._channel.text(self._stream, text.encode(errors="replace").decode())
         return len(text)
 
 
@@ -215,6 +216,7 @@ class Pipes:
         self._channel = channel
         decoder = codecs.getincrementaldecoder("utf-8")
         self._reading: dict[int, tuple[str, codecs.IncrementalDecoder]] = {}
+        self._waiting = select.poll()
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
             reader, writer = os.pipe()
             with contextlib.suppress(OSError):
@@ -223,6 +225,7 @@ class Pipes:
             os.close(writer)
             os.set_blocking(reader, False)
             self._reading[reader] = (name, decoder(errors="replace"))
+            self._waiting.register(reader, select.POLLIN)
         sys.stdout = sys.__stdout__ = Stream("stdout", 1, channel, self)
         sys.stderr = sys.__stderr__ = Stream("stderr", 2, channel, self)
         threading.Thread(target=self._follow, name="blumeops-output", daemon=True).start()
@@ -240,8 +243,9 @@ class Pipes:
         """Say what the children wrote so far."""
         if os.getpid() != self._channel.pid:
             return  # a forked child would take it from us
-        with self._channel.interrupts.shielded(), self._channel.lock:
-            for reader, (name, decoder) in self._reading.items():
+        with self._channel.interrupts, self._channel.lock:
+            for reader, _ in self._waiting.poll(0):
+                name, decoder = self._reading[reader]
                 with contextlib.suppress(BlockingIOError):
                     while data := os.read(reader, 1 << 16):
                         self._channel.text(name, decoder.decode(data))
