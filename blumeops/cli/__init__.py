@@ -21,7 +21,8 @@ from blumeops import __version__
 from blumeops.cli import docs, homelab, runbook, sandbox, services
 from blumeops.cli import docs_check as docs_check  # its verb and the next one add themselves to `docs`
 from blumeops.cli import docs_review as docs_review
-from blumeops.cli import runbook_test as runbook_test  # adds its verbs to `runbook`
+from blumeops.cli import runbook_pages as runbook_pages  # this one and the next add their verbs to `runbook`
+from blumeops.cli import runbook_test as runbook_test
 from blumeops.errors import BadInput, BlumeOpsError, EngineMissing, Interrupted
 
 EXIT_CODES = """\b
@@ -102,6 +103,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     code = run(sys.argv[1:])
+    # How it ended is decided: a last, impatient Ctrl-C does not change the exit code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -91,15 +91,20 @@ def names(root: Path) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (root / FOLDER).glob("*.md")))
 
 
-def named(root: Path, name: str) -> Runbook:
-    """The runbook of that name (`x`, `x.md` and `runbooks/x.md` say the same). Raises `BlumeOpsError`."""
+def path_of(root: Path, name: str) -> Path:
+    """The file of a runbook: `x`, `x.md` and `runbooks/x.md` say the same. Raises `BlumeOpsError`."""
     name = name.removeprefix(f"{FOLDER}/").removesuffix(".md")
     known = names(root)
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"the runbooks are: {', '.join(known) or 'none'}"
         raise BlumeOpsError(f"there is no runbook {name!r}", hint=hint)
-    return read(root / FOLDER / f"{name}.md")
+    return root / FOLDER / f"{name}.md"
+
+
+def named(root: Path, name: str) -> Runbook:
+    """The runbook of that name. Raises `BlumeOpsError` when there is none, with the one that was meant."""
+    return read(path_of(root, name))
 
 
 def cells(page: Page, problems: list[Problem], path: str) -> Iterator[Cell]:
