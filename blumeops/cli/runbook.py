@@ -363,42 +363,4 @@ def _many(book: Runbook, targets: str, jobs: int, words: list[str], *, as_json: 
     return running_many.worst(outcomes)
 
 
-@runbook.command("list")
-@json_option
-def runbook_list(as_json: bool) -> int:
-    """List the runbooks, each with its last run."""
-    from blumeops import records, runbooks
-
-    root = complete.root()
-    rows = [(book, records.latest(root, book.name)) for book in runbooks.find(root)]
-    if as_json:
-        shown = [
-            {"name": b.name, "title": b.title, "last": str(r.started) if r else None,
-             "status": r.status.value if r else None, "commit": r.commit if r else None}
-            for b, r in rows
-        ]  # fmt: skip
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
-        return 0
-    for book, record in rows:
-        click.echo(f"{book.name:24} {book.title}")
-        click.echo(f"{'':24} {str(record).partition(': ')[2] if record else 'never run'}")
-    return 0
-
-
-@runbook.command("show")
-@click.argument("name")
-@json_option
-def runbook_show(name: str, as_json: bool) -> int:
-    """Show a runbook's last run, cell by cell."""
-    from blumeops import records, runbooks
-
-    root = complete.root()
-    book = runbooks.named(root, name)
-    record = records.latest(root, book.name)
-    if record is None:
-        raise BlumeOpsError(f"{book.name} never ran", hint=f"blumeops runbook run {book.name}")
-    click.echo(records.to_json(record) if as_json else runbooks.transcript(record))
-    return 0
-
-
 COMMANDS: tuple[click.Command, ...] = (runbook,)
