@@ -44,7 +44,7 @@ def sign_in(target: Target, name: str, login: str) -> Target:
     address = _until(place, name, lambda said: said.get("AuthURL", ""))
     _headscale(place, "nodes", "register", "--user", login, "--key", address.rpartition("/")[2])
     _until(place, name, lambda said: said.get("BackendState") == "Running")
-    return _seen_from(target, name)
+    return seen_from(target, name)
 
 
 def join(target: Target, name: str, key: Secret) -> Target:
@@ -65,13 +65,19 @@ def join(target: Target, name: str, key: Secret) -> Target:
     if not done.ok:
         said = done.stderr.replace(key.reveal(), "[secret]").strip().splitlines()
         raise EngineError(said[-1] if said else f"exit {done.returncode}", where=name)
-    return _seen_from(target, name)
+    return seen_from(target, name)
 
 
 def leave(target: Target, name: str) -> None:
     """End a device and take away its network; the tailnet knows it until it is deleted there. Idempotent."""
     mode.require_change(f"taking away {name}")
     _run(_layout(target, name), "sh", "-c", _LEAVE, "leave", name)
+
+
+def seen_from(target: Target, name: str) -> Target:
+    """The target with a way to look from a device that has joined."""
+    way = (*target.vantage[LAPTOP], "ip", "netns", "exec", name)
+    return replace(target, vantage={**target.vantage, name: way})
 
 
 def _layout(target: Target, name: str) -> Layout:
@@ -97,6 +103,8 @@ set -e
 systemctl is-active --quiet "device-$1" && exit 0
 mkdir -p "/etc/netns/$1"
 cp /etc/sandbox/resolv.conf "/etc/netns/$1/resolv.conf"
+# Its own names, too: for the laptop its own name is itself.
+printf '127.0.0.1 localhost\\n127.0.1.1 %s\\n' "$1" > "/etc/netns/$1/hosts"
 ip netns add "$1"
 ip link add link host0 name uplink netns "$1" type macvlan mode bridge
 ip -netns "$1" address add "$2" dev uplink
@@ -148,11 +156,6 @@ def _headscale(place: Layout, *words: str) -> None:
     folder = place.folder / "tailnet" / "state"
     argv = [engines.require("headscale"), "--config", folder / "headscale.json", *words]
     process.run(argv, cwd=folder, timeout=10).check()
-
-
-def _seen_from(target: Target, name: str) -> Target:
-    way = (*target.vantage[LAPTOP], "ip", "netns", "exec", name)
-    return replace(target, vantage={**target.vantage, name: way})
 
 
 def _run(place: Layout, *argv: str, input: str | None = None) -> None:
