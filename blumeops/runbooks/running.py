@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -222,7 +223,8 @@ def carry_out(
     ledger.say(f"{folder.id}: {options.mode.value} on {where.name} ({where.identity}) by {record.who}")
     try:
         status = ways.all(resumed)
-        return _finish(root, book, ways, status, options)
+        with undisturbed():
+            return _finish(root, book, ways, status, options)
     except Unwritable:
         _cannot_write(ways)
         raise
@@ -231,14 +233,34 @@ def carry_out(
         raise
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """No Ctrl-C while the record is written: who presses it once more still gets a true one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [(one, signal.signal(one, signal.SIG_IGN)) for one in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for one, handler in before:
+            signal.signal(one, handler)
+
+
 def _finish(root: Path, book: Runbook, ways: Ways, status: RunStatus, options: Options) -> RunRecord:
     from blumeops.runbooks import depends
 
     ledger, folder = ways.cells.ledger, ways.cells.ledger.folder
     paths = {*ledger.depends, str(book.path.resolve().relative_to(root.resolve()))}
+    cut = (
+        RunStatus.INTERRUPTED if one.status is RunStatus.RUNNING else one.status
+        for one in ledger.record.cells
+    )
+    cells = tuple(replace(one, status=became) for one, became in zip(ledger.record.cells, cut, strict=True))
     done = replace(
         ledger.record,
         status=status,
+        cells=cells,
         seconds=ledger.record.seconds + ways.cells.clock.spent(),
         depends=depends.digests(root, sorted(paths)),
     )

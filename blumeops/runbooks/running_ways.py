@@ -52,7 +52,7 @@ class Ways:
             status = self._back(status)
             return self.clean_up(status)
         except (KeyboardInterrupt, Interrupted):
-            self.end_kernel()
+            self.cells.interrupts += 2  # no kernel is kept for a run that ended like this
             return RunStatus.INTERRUPTED
 
     def _forward(self, resumed: frozenset[int]) -> RunStatus:
