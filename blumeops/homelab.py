@@ -8,6 +8,7 @@ the access it needs; the journal says how far it came, and running apply again f
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from blumeops.errors import BlumeOpsError, GitError, Unreachable
 from blumeops.journal import Journal
 from blumeops.layer import Desired, Layer, Notify
 from blumeops.layers import FACTORIES, Factory
+from blumeops.notebook_progress import shown, silent
 from blumeops.plan import Answer, Plan, Report, State, Status
 from blumeops.repository import Repository
 from blumeops.target import SANDBOX, Publish, Target
@@ -32,10 +34,6 @@ FOLDERS = {"tailnet": "pulumi", "hosts": "ansible", "cluster": "argocd"}
 """The folder of desired state of each layer, under `homelab/`."""
 
 log = logging.getLogger(__name__)
-
-
-def _silent(_line: str) -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,20 @@ class Homelab:
         return replace(self, repository=repository.clone(self.repository.root, folder))
 
     def working_copy(self, name: str) -> Homelab:
-        """Where a procedure edits: a fresh clone on the sandbox, the checkout itself on a real target."""
-        return self.clone(name) if self.target.is_sandbox else self
+        """Where a procedure edits: a fresh clone on the sandbox, the checkout itself on a real target.
+
+        A run of a runbook that is taken up again, in another process too, finds its clone with its commits.
+        """
+        if not self.target.is_sandbox:
+            return self
+        run = os.environ.get("BLUMEOPS_RUN", "")
+        made = Repository(self.target.state / "clones" / name)
+        mark = made.root / ".git" / "blumeops-run"
+        if run and mark.exists() and mark.read_text() == run:
+            return replace(self, repository=made)
+        fresh = self.clone(name)
+        mark.write_text(run)
+        return fresh
 
     @property
     def root(self) -> Path:
@@ -77,19 +87,19 @@ class Homelab:
         dependencies.note(desired)
         return self.factories[name](self.target, desired)
 
-    def plan(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
+    def plan(self, names: Sequence[str] = (), *, notify: Notify = silent) -> Report:
         """Compare what Git says with what is, in every layer at once. Changes nothing."""
         desired = self.repository.desired()
         return self._ask("plan", names, lambda layer: layer.plan(desired), notify)
 
-    def drift(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
+    def drift(self, names: Sequence[str] = (), *, notify: Notify = silent) -> Report:
         """Compare what was applied last with what is. Changes nothing.
 
         A layer to which nothing was applied yet has nothing to drift from: its state is pending.
         """
         return self._ask("drift", names, self._drift, notify)
 
-    def status(self, names: Sequence[str] = (), *, notify: Notify = _silent) -> Report:
+    def status(self, names: Sequence[str] = (), *, notify: Notify = silent) -> Report:
         """The state of each layer: in_sync, pending, drifted, degraded or unknown, with the reason."""
         desired = self.repository.desired()
         return self._ask("status", names, lambda layer: self._status(layer, desired), notify)
@@ -145,7 +155,7 @@ class Homelab:
             notify(f"{answer} [{time.monotonic() - begun:.1f} s]")
             return answer
 
-        with ThreadPoolExecutor(max_workers=len(LAYERS)) as pool:
+        with shown(notify, verb) as notify, ThreadPoolExecutor(max_workers=len(LAYERS)) as pool:
             try:
                 return Report(verb, self.target.name, tuple(pool.map(ask, wanted)))
             except BaseException:
@@ -160,7 +170,7 @@ class Homelab:
         return layer
 
     def apply(
-        self, names: Sequence[str] = (), *, plans: Report | None = None, notify: Notify = _silent
+        self, names: Sequence[str] = (), *, plans: Report | None = None, notify: Notify = silent
     ) -> Report:
         """Make the live system what Git says: exactly the changes of `plans`, or of a plan made now.
 
@@ -170,7 +180,8 @@ class Homelab:
         later ones; the report says what became of each change.
         """
         mode.require_change("apply")
-        with journal.lock(self.target.state / "apply.lock", f"apply to {self.target.name}"):
+        what = f"apply to {self.target.name}"
+        with journal.lock(self.target.state / "apply.lock", what), shown(notify, "apply") as notify:
             if plans is not None:
                 return self._apply(plans, notify, "apply", recheck=True)
             return self._apply(self.plan(names, notify=notify), notify, "apply", recheck=False)
@@ -225,7 +236,7 @@ class Homelab:
         names: Sequence[str] = (),
         *,
         agree: Callable[[Report], bool] | None = None,
-        notify: Notify = _silent,
+        notify: Notify = silent,
     ) -> Report:
         """Go back: `git revert` of a commit or range, then apply, over all layers or the named ones.
 
@@ -234,7 +245,8 @@ class Homelab:
         left as it was and nothing is applied.
         """
         mode.require_change("rollback")
-        with journal.lock(self.target.state / "apply.lock", f"rollback of {revision} on {self.target.name}"):
+        what = f"rollback of {revision} on {self.target.name}"
+        with journal.lock(self.target.state / "apply.lock", what), shown(notify, "rollback") as notify:
             with self.reverted(revision):
                 self._require_only(names)
                 plans = self.plan(names, notify=notify)
