@@ -24,6 +24,7 @@ from blumeops.homelab import LAYERS, Homelab
 from blumeops.journal import now
 from blumeops.layer import Notify
 from blumeops.plan import Report, Status
+from blumeops.runbooks import lab_git
 from blumeops.sandbox import engines, engines_build, hosts, images
 from blumeops.sandbox.sandbox import Sandbox
 from blumeops.sandbox.supervisor import write_private
@@ -155,6 +156,7 @@ class Up:
         self._preparing(f"{count}: {', '.join(stage)}")
 
     def _packages(self) -> None:
+        lab_git.set_up(self.root)
         wanted = doctor.missing_packages()
         if not wanted:
             return

@@ -26,7 +26,11 @@ def set_up(root: Path) -> bool:
     Nothing happens where `.gitattributes` does not name the filter, or its program is not installed.
     """
     attributes = root / ".gitattributes"
-    named = attributes.is_file() and f"filter={FILTER}" in attributes.read_text(encoding="utf-8")
+    named = (
+        (root / ".git").exists()
+        and attributes.is_file()
+        and f"filter={FILTER}" in attributes.read_text(encoding="utf-8")
+    )
     if not named or importlib.util.find_spec(FILTER) is None:
         return False
     program = f'"{sys.executable}" -m {FILTER}'
