@@ -59,6 +59,8 @@ def _at(block: Block, path: str, option: str, what: str, hint: str = "") -> Prob
 
 def _tags(block: Block, path: str) -> Iterator[Problem]:
     known = tuple(role.value for role in Role)
+    if (given := block.options.get("tags")) is not None and given.items is None:
+        yield _at(block, path, "tags", "tags is a list", f":tags: [{given.text}]")
     for tag in block.tags:
         if tag not in known:
             yield _at(block, path, "tags", f"there is no tag {tag}", near(tag, known, "the tags are"))
