@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -220,9 +219,9 @@ class Report:
 
     def to_markdown(self) -> str:
         """The report as a Markdown table, with the diffs in fenced blocks below it."""
-        rows = [f"| {answer.layer} | {state_words(answer)} | {_inert(answer)} |" for answer in self.answers]
-        head = ["| layer | state | details |", "|---|---|---|"]
-        return "\n".join([*head, *rows, *_markdown_diffs(self.answers)])
+        from blumeops import plan_markdown
+
+        return plan_markdown.table(self.answers)
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
@@ -253,16 +252,6 @@ def _exit_code(answer: Answer) -> int:
             assert_never(answer)
 
 
-_INERT = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", "\n": " ", "\r": " "} | {mark: f"\\{mark}" for mark in "\\`[]{}|"}
-)
-"""What keeps an engine's words from becoming HTML, an attribute, a link, code, or a cell of a table."""
-
-
-def _inert(answer: Answer) -> str:
-    return detail_words(answer).translate(_INERT)
-
-
 def state_words(answer: Answer) -> str:
     """The state of an answer in a word or two, in Markdown: bold when a person should look."""
     match answer:
@@ -282,29 +271,3 @@ def state_words(answer: Answer) -> str:
 def detail_words(answer: Answer) -> str:
     """Why an answer is what it is, in one line, as the engine or the counts say it."""
     return str(answer).removeprefix(f"{answer.layer}: ") if not isinstance(answer, Status) else answer.reason
-
-
-def _markdown_diffs(answers: Sequence[Answer]) -> list[str]:
-    lines: list[str] = []
-    for answer in answers:
-        for change in answer.changes if not isinstance(answer, Status) else ():
-            lines += ["", f"`{change.action.sign}` **{answer.layer}** {_code(change.address)}"]
-            if change.diff:
-                fence = "`" * max(3, _longest_backtick_run(change.diff) + 1)
-                lines += ["", f"{fence}diff", change.diff.rstrip("\n"), fence]
-    return lines
-
-
-def _code(text: str) -> str:
-    """The text as a code span that nothing in it can end."""
-    text = " ".join(text.split())
-    marks = "`" * (_longest_backtick_run(text) + 1)
-    return f"{marks} {text} {marks}" if "`" in text else f"{marks}{text}{marks}"
-
-
-def _longest_backtick_run(text: str) -> int:
-    longest = run = 0
-    for character in text:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return longest
