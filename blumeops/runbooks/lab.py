@@ -36,6 +36,8 @@ ON_A_PAGE = ("jupytext", "ipywidgets", "jupyterlab")
 _SETTINGS: Mapping[str, Mapping[str, object]] = {
     # A page opens as a notebook, and nothing is asked from a server elsewhere.
     "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Jupytext Notebook"}},
+    # A page names no kernel, and there is one.
+    "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 
