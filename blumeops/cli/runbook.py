@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -111,13 +112,17 @@ def runbook_run(
     Before each step that changes something its plan is shown, and you are asked. When a step fails its
     rollback is offered, the clean-up runs, and the run can be resumed at that step.
     """
+    root = complete.root()
+    if not targets:
+        from blumeops.runbooks.kernel import prepare
+
+        prepare(root, os.environ)  # it loads while we load, read and check
     from blumeops.records import RunMode
     from blumeops.runbooks import format, kept, parameters, running
     from blumeops.runbooks.running_choice import Choice
 
     if dry_run and (rehearse or record):
         raise click.UsageError("a dry run is neither a rehearsal nor worth a record")
-    root = complete.root()
     book = format.named(root, name)
     words = [*params, *([f"target={target}"] if target else [])]
     mode = RunMode.DRY_RUN if dry_run else RunMode.REHEARSAL if rehearse else RunMode.RUN

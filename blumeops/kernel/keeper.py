@@ -41,6 +41,7 @@ class Cell:
         self.timeout = timeout
         self.deadline: float | None = None
         self.born = _ticks()
+        self.began = False
         self.reason = ""
         self.phase = 0
 
@@ -51,6 +52,7 @@ class Keeper:
     def __init__(self, job: dict) -> None:
         self.spared = job["spared"].encode() + b"="
         self.folder: str = job["folder"]
+        self.log: str = job["log"]
         self.listening = socket.socket(fileno=job["listen"])
         self.shell, theirs = socket.socketpair()
         self.pid = _started(job["shell"], theirs)
@@ -158,6 +160,7 @@ class Keeper:
             if kind == b"o":
                 self.to_client += line + b"\n" if self.client is not None else b""
             elif kind == b"s" and self.cell is not None:
+                self.cell.began = True
                 if self.cell.timeout is not None and not self.cell.reason:
                     self.cell.deadline = time.monotonic() + self.cell.timeout
                 self._say("s", None)
@@ -196,8 +199,15 @@ class Keeper:
         if self.cell is not None:
             why = _way(self.status)
             error = f"{self._why()}, and had to be killed" if self.cell.reason else f"the kernel {why}"
+            error += "" if self.cell.began else self._complaint()
             self._say("d", {"ending": self.cell.reason or "died", "error": error, "dead": True})
         self.over = True
+
+    def _complaint(self) -> str:
+        """Why a shell did not even begin: the last line that it wrote before its outputs were ours."""
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            lines = file.read().strip().splitlines()
+        return f" before it began: {lines[-1].strip()}" if lines else " before it began"
 
     def _watch_time(self) -> None:
         now = time.monotonic()

@@ -200,6 +200,9 @@ def _no_input(prompt: object = "") -> str:
 
 def answer(shell: Shell, request: dict, root: Path) -> dict:
     """Run one request and say how it ended."""
+    for name, value in request.get("environment", {}).items():
+        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    redact.remember_environment({k: v for k, v in request.get("environment", {}).items() if v})
     os.environ[VARIABLE] = request.get("mode", Mode.READ)
     evaluated = request["op"] == "evaluate"
     shell.source = request["source"]

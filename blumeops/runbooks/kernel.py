@@ -34,8 +34,8 @@ HERE = Path(__file__).resolve().parents[1] / "kernel"
 ADDRESS = "kernel.json"
 """The file in the run's folder that says where the kernel listens."""
 
-LOG = "kernel.log"
-"""The file in the run's folder for what goes wrong before a cell runs; empty when all is well."""
+SOCKET = "socket"
+"""The socket's name in the kernel's private folder."""
 
 MARK = "BLUMEOPS_KERNEL"
 """The environment variable by which all that a kernel started is known, should its keeper be killed."""
@@ -94,6 +94,7 @@ class Kernel:
         self._depends: tuple[str, ...] = ()
         self._busy = False
         self._woken = self._waker = -1
+        self._environment: dict[str, str | None] = {}
         self.alive = True
 
     @classmethod
@@ -103,27 +104,12 @@ class Kernel:
         `environment` is the whole environment of the cells.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix="blumeops-kernel-", dir=_short_folder()))
-        address = place / "socket"
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(str(address))
-            listening.listen(2)
-            job = {
-                "shell": [sys.executable, "-P", str(HERE / "shell.py")],
-                "listen": listening.fileno(),
-                "folder": str(place),
-                "spared": process.OUTLIVES,
-            }
-            started = process.start(
-                [sys.executable, "-I", "-S", str(HERE / "keeper.py"), json.dumps(job)],
-                env={**environment, MARK: str(place)},
-                log=folder / LOG,
-                cwd=root,
-                pass_fds=[listening.fileno()],
-            )
-        kernel = cls(folder, _connected(address), place)
-        kernel._started = started
-        about = {"socket": str(address), "keeper": started.pid, "started": process.start_time(started.pid)}
+        found = _taken(root) or _launched(root, environment)
+        kernel = cls(folder, found.connection, found.place)
+        kernel._started = found.process
+        kernel._environment = _difference(found.environment, environment)
+        pid = found.process.pid
+        about = {"socket": str(found.place / SOCKET), "keeper": pid, "started": process.start_time(pid)}
         (folder / ADDRESS).write_text(json.dumps(about), encoding="utf-8")
         return kernel
 
@@ -210,28 +196,19 @@ class Kernel:
         gone = {"ending": "died", "error": "the kernel is gone", "dead": True}
         if not self.alive:
             return gone
-        self._send(request)  # a keeper that is dead is seen below
-        began = False
+        self._send({**request, "environment": self._environment})  # a keeper that is dead is seen below
+        self._environment = {}
         deadline = None
         while (message := self._message(deadline)) is not None:
             kind, what = message
             if kind == "o":
                 said.take(what)
-            elif kind == "s":
-                began = True
-                deadline = None if timeout is None else time.monotonic() + timeout + PATIENCE_SECONDS
+            elif kind == "s" and timeout is not None:
+                deadline = time.monotonic() + timeout + PATIENCE_SECONDS
             elif kind == "d":
-                return what if began else {**what, "error": f"{what['error']}{self._complaint()}"}
+                return what
         self.end()
         return {**gone, "error": "the kernel was lost: its keeper is dead, or does not answer"}
-
-    def _complaint(self) -> str:
-        """Why a kernel did not even begin: the last line that it wrote before its outputs were ours."""
-        try:
-            lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return f" before it began: {lines[-1].strip()}" if lines else " before it began"
 
     def interrupt(self) -> None:
         """Interrupt the cell that runs, from any thread; a second time ends its patience."""
@@ -356,6 +333,64 @@ class Said:
         """All of them, in order."""
         self._close()
         return tuple(self._found)
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A kernel that loads: its connection, private folder and keeper, and what it was started with."""
+
+    connection: socket.socket
+    place: Path
+    process: subprocess.Popen[bytes]
+    root: Path
+    environment: Mapping[str, str]
+
+
+_spare: list[Launched] = []
+
+
+def prepare(root: Path, environment: Mapping[str, str]) -> None:
+    """Let a kernel load for the next `Kernel.start` in this folder, while we find out what to run.
+
+    It has run nothing when it is not needed, and ends with us.
+    """
+    if not _spare:
+        _spare.append(_launched(root, dict(environment)))
+
+
+def _taken(root: Path) -> Launched | None:
+    if _spare and _spare[0].root == root and _spare[0].process.poll() is None:
+        return _spare.pop()
+    return None
+
+
+def _difference(had: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
+    """What to set (or, None, to unset) where there is `had`, so that it is `wanted`."""
+    gone: dict[str, str | None] = {name: None for name in had if name not in wanted}
+    return gone | {name: value for name, value in wanted.items() if had.get(name) != value}
+
+
+def _launched(root: Path, environment: Mapping[str, str]) -> Launched:
+    place = Path(tempfile.mkdtemp(prefix="blumeops-kernel-", dir=_short_folder()))
+    address, log = place / SOCKET, place / "log"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(address))
+        listening.listen(2)
+        job = {
+            "shell": [sys.executable, "-P", str(HERE / "shell.py")],
+            "listen": listening.fileno(),
+            "folder": str(place),
+            "log": str(log),
+            "spared": process.OUTLIVES,
+        }
+        started = process.start(
+            [sys.executable, "-I", "-S", str(HERE / "keeper.py"), json.dumps(job)],
+            env={**environment, MARK: str(place)},
+            log=log,
+            cwd=root,
+            pass_fds=[listening.fileno()],
+        )
+    return Launched(_connected(address), place, started, root, environment)
 
 
 def _short_folder() -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from blumeops import process
 from blumeops.errors import Locked
-from blumeops.runbooks.kernel import ADDRESS, Ending, Kernel
+from blumeops.runbooks.kernel import ADDRESS, Ending, Kernel, prepare
 from tests.runbooks.kernels import kernel, run, said, until, written
 
 FAMILY = """
@@ -216,6 +216,29 @@ def test_a_kernel_that_was_left_is_found_with_its_variables(tmp_path: Path) -> N
         assert said(run(found, "print(kept)")) == "still here\n"
         found.end()
         assert Kernel.attach(tmp_path / "run") is None
+
+
+def test_a_kernel_that_was_prepared_has_the_environment_of_its_start(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    prepare(root, {**os.environ, "ONLY_THEN": "1", "BOTH": "old"})
+    prepare(root, os.environ)
+    with kernel(tmp_path, BOTH="new") as made:
+        done = run(made, "import os\nprint(os.environ.get('ONLY_THEN'), os.environ['BOTH'])")
+        assert said(done) == "None new\n"
+    with kernel(tmp_path) as again:
+        assert run(again, "1").passed, "a prepared kernel is given away once"
+
+
+def test_a_kernel_that_was_prepared_in_vain_ends_with_its_client(tmp_path: Path) -> None:
+    source = (
+        "import os, sys\nfrom pathlib import Path\nfrom blumeops.runbooks import kernel\n"
+        "kernel.prepare(Path(sys.argv[1]), os.environ)\nprint(kernel._spare[0].place)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert nothing_left(Path(done.stdout.strip()))
 
 
 def test_a_second_client_is_refused(tmp_path: Path) -> None:
