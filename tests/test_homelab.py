@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -450,3 +450,46 @@ def test_a_homelab_in_a_clone_inside_the_sandbox_belongs_to_its_checkout(homelab
     with pytest.raises(BlumeOpsError) as again:
         Homelab.open(root=inside)
     assert again.value.where == caught.value.where
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_run_that_is_taken_up_again_finds_its_working_copy(
+    homelab: Homelab, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    monkeypatch.setenv("BLUMEOPS_RUN", "one")
+    copy = homelab.working_copy("a-runbook")
+    (copy.root / "homelab" / "pulumi" / "lines").write_text("changed\n")
+    made = copy.repository.commit("a change")
+    monkeypatch.setenv("BLUMEOPS_RUN", "one" if again else "two")
+    found = homelab.working_copy("a-runbook").repository.head()
+    assert found == (made if again else homelab.repository.head())
+
+
+def test_without_a_run_every_working_copy_is_fresh(homelab: Homelab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BLUMEOPS_RUN", raising=False)
+    copy = homelab.working_copy("a-runbook")
+    (copy.root / "homelab" / "pulumi" / "lines").write_text("changed\n")
+    copy.repository.commit("a change")
+    assert homelab.working_copy("a-runbook").repository.head() == homelab.repository.head()
+
+
+def test_after_a_rehearsal_the_checkouts_own_commit_is_live(homelab: Homelab) -> None:
+    state = homelab.root / ".sandbox" / "state"
+    state.mkdir(parents=True)
+    homelab = replace(homelab, target=replace(homelab.target, state=state))
+    homelab.apply()
+    copy = homelab.working_copy("a-runbook")
+    (copy.root / "homelab" / "pulumi" / "lines").write_text("changed\n")
+    copy.repository.commit("a change")
+    copy.apply()
+    assert homelab.plan().exit_code == 1
+    assert copy.put_back().exit_code == 0
+    assert homelab.plan().exit_code == 0
+    assert homelab.drift().exit_code == 0
+
+
+def test_on_a_real_target_nothing_is_put_back(homelab: Homelab) -> None:
+    real = replace(homelab, target=replace(homelab.target, name="home"))
+    assert real.put_back() is None
+    assert real.plan().exit_code == 1
+    assert real.working_copy("a-runbook") is real
