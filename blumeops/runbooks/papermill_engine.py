@@ -68,7 +68,7 @@ class BlumeOpsEngine(Engine):
         values = parameters.parse(book, _words(given))
         watch = _Watch(nb, output_path)
         watch.show_all(_pending(book))
-        options = running.Options(yes=os.environ.get(YES) == "1")
+        options = running.Options(yes=os.environ.get(YES) == "1", keep=False)
         with _terminable():
             record = running.execute(root, book, parameters=values, options=options, watch=watch)
         _fill(nb, record)
