@@ -311,3 +311,12 @@ def test_a_run_that_is_stopped_before_it_begins_leaves_nothing(tmp_path: Path) -
     with pytest.raises(Interrupted):
         runbooks.execute(tmp_path, runbooks.named(tmp_path, "passes"), stop=stop)
     assert here.folders() == [] and records.latest(tmp_path, "passes") is None
+
+
+def test_the_page_on_exit_codes_has_every_status_and_code() -> None:
+    from blumeops.runbooks import EXIT_CODES
+
+    text = (Path(__file__).parents[2] / "docs/reference/exit-codes-and-states.md").read_text()
+    section = text.partition("### Exit codes of a run")[2].partition("## States of a layer")[0]
+    assert [one.value for one in RunStatus if f"| `{one.value}` |" not in section] == []
+    assert [code for code in {*EXIT_CODES.values(), 2, 4} if f"| {code} |" not in section] == []
