@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from blumeops import process, records
-from blumeops.errors import BlumeOpsError
+from blumeops.errors import BlumeOpsError, Locked
 from blumeops.journal import now
 from blumeops.records import CellRecord, RunRecord, RunStatus
 from blumeops.runbooks import notebook
@@ -64,10 +64,11 @@ class RunFolder:
 
     def begin(self, event: str, **values: object) -> None:
         """Note that this process runs it from now on; until it ends there is no record."""
-        with _written(self.path):
-            self.record.unlink(missing_ok=True)
         pid = os.getpid()
         self.event(event, pid=pid, ticks=process.start_time(pid), **values)
+        # Not before the event: somebody who looked in between would take this run for a dead one.
+        with _written(self.path):
+            self.record.unlink(missing_ok=True)
 
     def lay_out(self, blank: Mapping[str, Any]) -> None:
         """Keep the notebook as it is before anything ran."""
@@ -168,11 +169,13 @@ def settle(state: Path) -> None:
     for folder in folders(state):
         if folder.record.exists() or folder.alive():
             continue
-        end_kernel(folder)
         told = folder.told()
-        if told is not None:
-            with contextlib.suppress(Unwritable):  # what can be read is still told, see `told`
-                folder.finish(told)
+        if told is None:  # one that begins just now: its first event is not written yet
+            continue
+        with contextlib.suppress(Locked):
+            end_kernel(folder)
+        with contextlib.suppress(Unwritable):  # what can be read is still told, see `told`
+            folder.finish(told)
 
 
 def end_kernel(folder: RunFolder) -> None:
