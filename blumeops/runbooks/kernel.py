@@ -15,38 +15,27 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from blumeops import process
-from blumeops.errors import BlumeOpsError, EngineError, Locked
+from blumeops.errors import BlumeOpsError, Locked
 from blumeops.mode import Mode
-from blumeops.records import Output, formed
-from blumeops.redact_stream import collapsed
+from blumeops.records import Output
+from blumeops.runbooks.kernel_launch import MARK, SOCKET, connected, difference, launched, prepare, taken
+from blumeops.runbooks.kernel_outputs import Notify, Said
 
-HERE = Path(__file__).resolve().parents[1] / "kernel"
+__all__ = ["Ending", "Executed", "Kernel", "prepare"]
+
 ADDRESS = "kernel.json"
 """The file in the run's folder that says where the kernel listens."""
 
-SOCKET = "socket"
-"""The socket's name in the kernel's private folder."""
-
-MARK = "BLUMEOPS_KERNEL"
-"""The environment variable by which all that a kernel started is known, should its keeper be killed."""
-
-LONGEST_PATH = 100
-"""Characters; a Unix socket's path may have 107 (unix(7))."""
-
 PATIENCE_SECONDS = 30.0
 """How much later than a cell's time limit the keeper may answer, before it counts as dead itself."""
-
-Notify = Callable[[Output], None]
 
 
 class Ending(StrEnum):
@@ -104,10 +93,10 @@ class Kernel:
         `environment` is the whole environment of the cells.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = _taken(root) or _launched(root, environment)
+        found = taken(root) or launched(root, environment)
         kernel = cls(folder, found.connection, found.place)
         kernel._started = found.process
-        kernel._environment = _difference(found.environment, environment)
+        kernel._environment = difference(found.environment, environment)
         pid = found.process.pid
         about = {"socket": str(found.place / SOCKET), "keeper": pid, "started": process.start_time(pid)}
         (folder / ADDRESS).write_text(json.dumps(about), encoding="utf-8")
@@ -126,7 +115,7 @@ class Kernel:
                 process.end_carrying(f"{MARK}={address.parent}", spared=process.OUTLIVES)
                 shutil.rmtree(address.parent, ignore_errors=True)
                 return None
-            kernel = cls(folder, _connected(address), address.parent)
+            kernel = cls(folder, connected(address), address.parent)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         said = kernel._message(time.monotonic() + PATIENCE_SECONDS)
@@ -291,119 +280,3 @@ class Kernel:
             return self._connection.recv(1 << 16)
         except OSError:
             return b""
-
-
-class Said:
-    """Gathers a cell's outputs: pieces of one stream in a row are one output."""
-
-    def __init__(self, notify: Notify) -> None:
-        self._notify = notify
-        self._found: list[Output] = []
-        self._pieces: list[str] = []
-        self._stream = ""
-        self._displays: dict[str, int] = {}
-
-    def take(self, what: dict) -> None:
-        """Take one message of the shell."""
-        if "text" in what:
-            if what["stream"] != self._stream:
-                self._close()
-            self._stream = what["stream"]
-            self._pieces.append(what["text"])
-            self._notify(Output("text/plain", what["text"], what["stream"]))
-            return
-        output = formed(what["forms"], what["stream"])
-        if output is None:
-            return
-        self._close()
-        place = self._displays.get(what.get("display", ""))
-        if what.get("update") and place is not None:
-            self._found[place] = output
-        else:
-            self._displays[what.get("display", "")] = len(self._found)
-            self._found.append(output)
-        self._notify(output)
-
-    def _close(self) -> None:
-        if self._pieces:
-            self._found.append(Output("text/plain", collapsed("".join(self._pieces)), self._stream))
-        self._pieces, self._stream = [], ""
-
-    def outputs(self) -> tuple[Output, ...]:
-        """All of them, in order."""
-        self._close()
-        return tuple(self._found)
-
-
-@dataclass(frozen=True, slots=True)
-class Launched:
-    """A kernel that loads: its connection, private folder and keeper, and what it was started with."""
-
-    connection: socket.socket
-    place: Path
-    process: subprocess.Popen[bytes]
-    root: Path
-    environment: Mapping[str, str]
-
-
-_spare: list[Launched] = []
-
-
-def prepare(root: Path, environment: Mapping[str, str]) -> None:
-    """Let a kernel load for the next `Kernel.start` in this folder, while we find out what to run.
-
-    It has run nothing when it is not needed, and ends with us.
-    """
-    if not _spare:
-        _spare.append(_launched(root, dict(environment)))
-
-
-def _taken(root: Path) -> Launched | None:
-    if _spare and _spare[0].root == root and _spare[0].process.poll() is None:
-        return _spare.pop()
-    return None
-
-
-def _difference(had: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
-    """What to set (or, None, to unset) where there is `had`, so that it is `wanted`."""
-    gone: dict[str, str | None] = {name: None for name in had if name not in wanted}
-    return gone | {name: value for name, value in wanted.items() if had.get(name) != value}
-
-
-def _launched(root: Path, environment: Mapping[str, str]) -> Launched:
-    place = Path(tempfile.mkdtemp(prefix="blumeops-kernel-", dir=_short_folder()))
-    address, log = place / SOCKET, place / "log"
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(address))
-        listening.listen(2)
-        job = {
-            "shell": [sys.executable, "-P", str(HERE / "shell.py")],
-            "listen": listening.fileno(),
-            "folder": str(place),
-            "log": str(log),
-            "spared": process.OUTLIVES,
-        }
-        started = process.start(
-            [sys.executable, "-I", "-S", str(HERE / "keeper.py"), json.dumps(job)],
-            env={**environment, MARK: str(place)},
-            log=log,
-            cwd=root,
-            pass_fds=[listening.fileno()],
-        )
-    return Launched(_connected(address), place, started, root, environment)
-
-
-def _short_folder() -> str:
-    """Where a socket's path is short enough, whatever the run's folder is called."""
-    usual = tempfile.gettempdir()
-    return usual if len(usual) < LONGEST_PATH - 40 else "/tmp"
-
-
-def _connected(address: Path) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(str(address))
-    except OSError as error:
-        connection.close()
-        raise EngineError(f"the kernel cannot be reached: {error}", where=str(address)) from error
-    return connection

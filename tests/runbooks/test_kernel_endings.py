@@ -232,8 +232,8 @@ def test_a_kernel_that_was_prepared_has_the_environment_of_its_start(tmp_path: P
 
 def test_a_kernel_that_was_prepared_in_vain_ends_with_its_client(tmp_path: Path) -> None:
     source = (
-        "import os, sys\nfrom pathlib import Path\nfrom blumeops.runbooks import kernel\n"
-        "kernel.prepare(Path(sys.argv[1]), os.environ)\nprint(kernel._spare[0].place)"
+        "import os, sys\nfrom pathlib import Path\nfrom blumeops.runbooks import kernel, kernel_launch\n"
+        "kernel.prepare(Path(sys.argv[1]), os.environ)\nprint(kernel_launch._spare[0].place)"
     )
     done = subprocess.run(
         [sys.executable, "-c", source, str(tmp_path)], capture_output=True, text=True, check=True
