@@ -124,13 +124,17 @@ def _service_ports(census: Census) -> Iterator[tuple[str, ...]]:
 
 
 def runbooks(census: Census) -> Register:
-    """Every runbook: its title, and what it is for."""
+    """Every runbook: its title, what it is for, what it may do, and how its last committed run stands."""
+    from blumeops.site import verified
+
+    paths = [p for p in census.tree.under(".md") if p.startswith("runbooks/") and p.count("/") == 1]
+    found = [read_page(census.tree.root, path) for path in sorted(paths)]
     rows = []
-    for path in sorted(p for p in census.tree.files if p.startswith("runbooks/") and p.count("/") == 1):
-        if path.endswith(".md"):
-            page = read_page(census.tree.root, path)
-            rows.append((f"[[{page.stem}]]", page.title, page.front.text("description")))
-    return Register(("runbook", "title", "for"), tuple(rows))
+    for page in found:
+        front = page.front
+        stands = verified.committed(census.tree.root, page.stem)
+        rows.append((f"[[{page.stem}]]", page.title, front.text("description"), front.text("risk"), stands))
+    return Register(("runbook", "title", "for", "risk", "verified"), tuple(rows), ("runbook", "title", "for"))
 
 
 def services(census: Census) -> Register:

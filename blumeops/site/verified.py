@@ -141,6 +141,18 @@ def _record(file: str) -> RunRecord | None:
     return record
 
 
+def committed(root: Path, name: str) -> str:
+    """How the committed run of a runbook stands, in a few words that are the same on every machine."""
+    try:
+        record = records.committed(root, name)
+    except BadInput:
+        return "the record is wrong"
+    if record is None:
+        return "never"
+    stale = ", stale" if depends.changed_since(root, record) else ""
+    return f"{record.started:%Y-%m-%d}{stale}" if record.verifies else f"{record.status.value}{stale}"
+
+
 def due(proof: RunRecord, every: timedelta) -> str:
     """When a proof has to be renewed, as a date and time in UTC."""
     return f"{proof.started + every:%Y-%m-%dT%H:%M}Z"

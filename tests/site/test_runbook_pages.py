@@ -16,7 +16,7 @@ import pytest
 
 from blumeops import records
 from blumeops.errors import BadInput
-from blumeops.facts import run_records, tree
+from blumeops.facts import registers, run_records, tree
 from blumeops.records import Attestation, CellRecord, Output, RunMode, RunRecord, RunStatus
 from blumeops.runbooks import depends
 from blumeops.site import ansi, outputs, runbook_page, staging
@@ -436,3 +436,17 @@ def test_a_long_output_is_folded_and_a_traceback_is_not() -> None:
     folded = render(outputs.to_markdown(Output("text/plain", text, "stdout"), html=True))
     assert "<details" in folded and "output, 60 lines</summary>" in folded and "\n59\n" in folded
     assert "<details" not in outputs.to_markdown(Output("text/plain", text, "error"), html=True)
+
+
+def test_a_list_of_runbooks_in_a_page_can_say_how_each_stands(small: Path) -> None:
+    """From the committed record alone, so that the list is the same on every machine."""
+    records.save(ran(small), small / records.COMMITTED / "open-a-port.json")
+
+    def row() -> str:
+        made = registers.made("runbooks", small)
+        assert isinstance(made, registers.Register)
+        return dict(zip(made.columns, made.rows[0], strict=True))["verified"]
+
+    assert row() == "2026-03-04"
+    (small / "homelab/a.yaml").write_text("another")
+    assert row() == "2026-03-04, stale"
