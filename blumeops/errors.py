@@ -14,6 +14,9 @@
     ├── StalePlan                 exit 3: Git or the live system moved since the plan was made
     ├── Locked                    exit 3: another run holds the lock
     ├── ReadOnly                  code that may only look tried to change the target
+    ├── Unmet                     exit 5: what a runbook requires is not there
+    ├── Untrusted                 a page that may not run against this target
+    ├── Unwritable                a run cannot be written down, so it does not go on
     └── Interrupted               exit 130
 
 Every error renders to the same three lines: `where: what`, further problems, `hint: next step`.
@@ -173,6 +176,29 @@ class ReadOnly(BlumeOpsError):
     """Code that may only look (a runbook's ungated step) tried to change the target; nothing was changed.
 
     Next: Move the change into a cell tagged `step, confirm`, or run without `--dry-run` when that was meant.
+    """
+
+
+class Unmet(BlumeOpsError):
+    """What the runbook needs is not there; nothing was started.
+
+    Next: Install what is named, or bring the layer up; then run it again.
+    """
+
+    exit_code = 5
+
+
+class Untrusted(BlumeOpsError):
+    """This page may not run against this target: it is not committed, or CI runs it.
+
+    Next: Commit the page and have it read, or run it on the sandbox.
+    """
+
+
+class Unwritable(BlumeOpsError):
+    """A run cannot be written down, so it must not go on: nobody could say later what it did.
+
+    Next: Make room on the disk, or the folder writable; `blumeops runbook status` says how far the run came.
     """
 
 

@@ -11,7 +11,7 @@ import pytest
 from blumeops import errors
 from blumeops.errors import BadInput, BlumeOpsError, Problem
 
-CODES = {"StalePlan": 3, "Locked": 3, "Unreachable": 4, "Interrupted": 130}
+CODES = {"StalePlan": 3, "Locked": 3, "Unreachable": 4, "Unmet": 5, "Interrupted": 130}
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, BlumeOpsError)]
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from blumeops import homelab, journal, records, redact
-from blumeops.errors import Interrupted, Locked
+from blumeops.errors import Interrupted, Locked, Unwritable
 from blumeops.layer import Notify
 from blumeops.records import CellRecord, Output, RunMode, RunRecord, RunStatus
 from blumeops.repository import Repository
@@ -25,7 +25,7 @@ from blumeops.runbooks.gates import Ask, Policy, in_ci
 from blumeops.runbooks.model import Cell, Runbook
 from blumeops.runbooks.running_cells import Cells, Clock, CountingKernel
 from blumeops.runbooks.running_choice import Choice
-from blumeops.runbooks.running_folder import RunFolder, Unwritable
+from blumeops.runbooks.running_folder import RunFolder
 from blumeops.runbooks.running_ledger import Ledger, Watch
 from blumeops.runbooks.running_trust import Place
 from blumeops.runbooks.running_ways import Ways

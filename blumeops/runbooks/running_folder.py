@@ -16,19 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from blumeops import process, records
-from blumeops.errors import BlumeOpsError, Locked
+from blumeops.errors import Locked, Unwritable
 from blumeops.journal import now
 from blumeops.records import CellRecord, RunRecord, RunStatus
 from blumeops.runbooks import notebook
 
 RECORD, NOTEBOOK, LOG, EVENTS = "record.json", "executed.ipynb", "log.txt", "events.jsonl"
-
-
-class Unwritable(BlumeOpsError):
-    """A run cannot be written down, so it must not go on: nobody could say later what it did.
-
-    Next: Make room on the disk, or the folder writable; `blumeops runbook status` says how far the run came.
-    """
 
 
 @dataclass(frozen=True, slots=True)

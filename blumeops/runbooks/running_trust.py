@@ -13,28 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops import homelab, records, target
-from blumeops.errors import BlumeOpsError
+from blumeops.errors import Unmet, Untrusted
 from blumeops.records import RunMode
 from blumeops.repository import Repository
 from blumeops.runbooks.gates import in_ci
 from blumeops.runbooks.model import Runbook
 from blumeops.target import SANDBOX, Target
-
-
-class Unmet(BlumeOpsError):
-    """What the runbook needs is not there; nothing was started.
-
-    Next: Install what is named, or bring the layer up; then run it again.
-    """
-
-    exit_code = 5
-
-
-class Untrusted(BlumeOpsError):
-    """This page may not run against this target: it is not committed, or CI runs it.
-
-    Next: Commit the page and have it read, or run it on the sandbox.
-    """
 
 
 @dataclass(frozen=True, slots=True)

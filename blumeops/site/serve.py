@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from blumeops import records
 from blumeops.errors import BlumeOpsError
 from blumeops.site import csp, home
 from blumeops.site.place import SITE as SITE
 from blumeops.site.place import Place
 
-WATCHED = ("docs", "runbooks", "mkdocs.yml", ".sandbox/records")
 POLL_SECONDS = 0.1
 """How often it is looked for changes: reading the marks of 1,000 files takes 3 ms."""
 _SWAP_PATIENCE_SECONDS = 2.0
@@ -192,7 +192,9 @@ def marks(place: Place) -> Marks:
 
 def watched(place: Place) -> list[Path]:
     """The files and folders that a site is made from."""
-    return [place.docs, place.runbooks, place.config, place.root / ".sandbox/records"]
+    # The record of a run is its last file; what stands beside it changes all the time while it goes on.
+    fresh = (place.root / records.RUNS).glob("*/record.json")
+    return [place.docs, place.runbooks, place.config, *fresh]
 
 
 def _is_watched(entry: os.DirEntry[str], place: Place) -> bool:
