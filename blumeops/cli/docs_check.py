@@ -63,7 +63,7 @@ def found(root: Path, *, fix: bool = False) -> tuple[Checked, list[Problem], lis
     problems, warnings = [*checked.problems, *broken], list(checked.warnings)
     # Somebody else's vault may well be read by its folders; here a page that nothing leads to is a mistake.
     (problems if Place.of(root).ours else warnings).extend(lonely)
-    return checked, [*problems, *_services(root, checked)], warnings
+    return checked, [*problems, *_services(root, checked), *_runbooks(root)], warnings
 
 
 def _links(root: Path) -> tuple[Sequence[Problem], Sequence[Problem]]:
@@ -83,6 +83,14 @@ def _services(place: Path, checked: Checked) -> tuple[Problem, ...]:
     from blumeops.services import map
 
     return tuple(map.read(place).problems) if checked.has_service_cards else ()
+
+
+def _runbooks(root: Path) -> list[Problem]:
+    """What is wrong with the runbooks; their commands and secrets were looked at with those of all pages."""
+    from blumeops.runbooks import check
+    from blumeops.site.place import Place
+
+    return check.check(root, prose=False) if Place.of(root).ours else []
 
 
 def _live(place: Path, target: str, checked: Checked) -> Seen:

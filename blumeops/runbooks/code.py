@@ -23,10 +23,14 @@ _ALLOWED = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One cell's Python: the names that it binds and those that it reads from outside of its functions."""
+    """One cell's Python: the names that it binds, and those that it reads, each with its first line.
+
+    `late` are those that only its functions read: they may be bound by a cell below, before the call.
+    """
 
     binds: frozenset[str]
     reads: Mapping[str, int]
+    late: frozenset[str] = frozenset()
     everything: bool = False
     """Whether it binds names that nobody can know (`from x import *`)."""
 
@@ -34,6 +38,7 @@ class Code:
 def check(book: Runbook, path: str) -> Iterator[Problem]:
     """What is wrong in the Python of all cells, each with its line in the Markdown file."""
     known, everything, used = set(book.parameters), False, set[str]()
+    anywhere = _bound_anywhere(book)
     for cell in book.cells:
         yield from _shell(cell, path)
         code = _read(cell.source)
@@ -42,8 +47,11 @@ def check(book: Runbook, path: str) -> Iterator[Problem]:
             yield Problem(f"not Python: {code.msg}", path, at, code.offset or 0)
             everything = True
             continue
+        before = frozenset() if everything else frozenset(known) | _GIVEN
         known |= code.binds
         everything |= code.everything
+        now = {name: line for name, line in code.reads.items() if name not in code.late}
+        late = {name: line for name, line in code.reads.items() if name in code.late}
         reads = dict(code.reads)
         for expression in (cell.gate, cell.done):
             inside = _read(expression.strip())
@@ -51,10 +59,18 @@ def check(book: Runbook, path: str) -> Iterator[Problem]:
                 yield Problem(f"not an expression: {expression}", path, cell.line)
             else:
                 reads |= dict.fromkeys(inside.reads, 0)
+                yield from _undefined(cell, dict.fromkeys(inside.reads, 0), before, path)
         used |= set() if cell.role is Role.PARAMETERS else set(reads)
-        yield from _undefined(cell, reads, frozenset() if everything else known | _GIVEN, path)
+        yield from _undefined(cell, now, frozenset() if everything else known | _GIVEN, path)
+        yield from _undefined(cell, late, frozenset() if everything else anywhere | _GIVEN, path)
         yield from _asks(cell, reads, path)
     yield from _unused(book, used, path)
+
+
+def _bound_anywhere(book: Runbook) -> frozenset[str]:
+    """Every name that some cell binds."""
+    read = [code for cell in book.cells if isinstance(code := _read(cell.source), Code)]
+    return frozenset(book.parameters).union(*(code.binds for code in read))
 
 
 def _undefined(
@@ -111,15 +127,15 @@ def _read(source: str) -> Code | SyntaxError:
     plain = "\n".join(_plain(line) for line in source.split("\n"))
     try:
         tree = compile(plain, "cell", "exec", _ALLOWED)
-        bound, read = _names(symtable.symtable(_without_await(tree), "cell", "exec"), top=True)
+        bound, now, late = _names(symtable.symtable(_without_await(tree), "cell", "exec"), top=True)
     except SyntaxError as error:
         return error
     star = any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for n in ast.walk(tree))
     lines: dict[str, int] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in read:
+        if isinstance(node, ast.Name) and node.id in now | late:
             lines.setdefault(node.id, node.lineno)
-    return Code(frozenset(bound), lines, star)
+    return Code(frozenset(bound), lines, frozenset(late - now), star)
 
 
 def _without_await(tree: ast.AST) -> str:
@@ -139,18 +155,23 @@ def _plain(line: str) -> str:
     return f"{found['indent']}{found['to'] or ''}{'None' if found['to'] else 'pass'}"
 
 
-def _names(table: symtable.SymbolTable, *, top: bool = False) -> tuple[set[str], set[str]]:
-    """The names that a table binds at the top, and those that it or what is in it reads from there."""
-    bound, read = set[str](), set[str]()
+_AT_ONCE = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
+"""What `symtable` calls a scope that runs where it stands; all other functions run when they are called."""
+
+
+def _names(
+    table: symtable.SymbolTable, *, top: bool = False, later: bool = False
+) -> tuple[set[str], set[str], set[str]]:
+    """The names that a table binds at the top, and those that are read from there: at once, and later."""
+    bound, now, late = set[str](), set[str](), set[str]()
     for symbol in table.get_symbols():
-        name = symbol.get_name()
-        outside = top or symbol.is_global()
+        name, outside = symbol.get_name(), top or symbol.is_global()
         if outside and (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()):
             bound.add(name)
         if outside and symbol.is_referenced():
-            read.add(name)
+            (late if later else now).add(name)
     for child in table.get_children():
-        more_bound, more_read = _names(child)
-        bound |= more_bound
-        read |= more_read
-    return bound, read
+        waits = later or (child.get_type() == "function" and child.get_name() not in _AT_ONCE)
+        for mine, theirs in zip((bound, now, late), _names(child, later=waits), strict=True):
+            mine |= theirs
+    return bound, now, late

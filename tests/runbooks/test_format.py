@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from blumeops.errors import BadInput, BlumeOpsError
 from blumeops.located import Located
@@ -61,7 +62,6 @@ NASTY = {
     "other line ends": "```{code-cell}\nx = 'a\u2028b'\n```\n",
     "below a paragraph": "words\n```{code-cell}\nx = 1\n```\nwords\n",
     "in a table": "| a |\n|---|\n```{code-cell}\nx = 1\n```\n",
-    "a rule that looks like front matter": "---\n\n```{code-cell}\nx = 1\n```\n\n---\n",
 }
 
 
@@ -101,8 +101,16 @@ def test_every_runbook_is_read_as_jupytext_reads_it(path: Path) -> None:
 def test_what_is_written_oddly_is_read_as_jupytext_reads_it(name: str) -> None:
     """With front matter above and without."""
     assert_same(NASTY[name])
-    if name != "a rule that looks like front matter":
-        assert_same(f"---\ntitle: x\n---\n\n{NASTY[name]}")
+    assert_same(f"---\ntitle: x\n---\n\n{NASTY[name]}")
+
+
+def test_a_rule_that_swallows_a_cell_as_front_matter_is_refused_by_both() -> None:
+    """A `---` at the top begins front matter, whatever it was meant to be."""
+    text = "---\n\n```{code-cell}\nx = 1\n```\n\n---\n"
+    with pytest.raises(yaml.YAMLError):
+        by_jupytext(text)
+    with pytest.raises(BadInput, match="front matter"):
+        parse(text, "x.md")
 
 
 def test_any_mixture_of_odd_pieces_is_read_as_jupytext_reads_it() -> None:

@@ -62,6 +62,15 @@ def test_every_problem_of_a_page_is_told_at_once() -> None:
     assert len(problems(text.replace("assert after", "assert afterwards"))) >= 4
 
 
+def test_a_function_may_use_what_a_later_cell_binds() -> None:
+    """It is looked up when the function is called; what runs at once needs it above."""
+    early = "plan = [service, reveal(login)]\n"
+    later = "\ndef look():\n    return [after for _ in range(tries)]\n"
+    assert problems(RIGHT.replace(early, early + later)) == []
+    at_once = problems(RIGHT.replace(early, early + "\nseen = [after for _ in range(tries)]\n"))
+    assert [one.what for one in at_once] == ["after is used and never defined"]
+
+
 def test_the_form_that_is_kept_is_a_fixed_point() -> None:
     """Whoever asked for it once need not ask again."""
     untidy = RIGHT.replace("owner: tests", "owner: tests  # us").replace("## Verify\n\n", "## Verify\n\n\n\n")
