@@ -22,6 +22,7 @@ from blumeops.cli import docs, homelab, runbook, sandbox, services
 from blumeops.cli import docs_check as docs_check  # its verb and the next one add themselves to `docs`
 from blumeops.cli import docs_review as docs_review
 from blumeops.cli import runbook_pages as runbook_pages  # this one and the next add their verbs to `runbook`
+from blumeops.cli import runbook_runs as runbook_runs
 from blumeops.cli import runbook_test as runbook_test
 from blumeops.errors import BadInput, BlumeOpsError, EngineMissing, Interrupted
 

@@ -35,7 +35,8 @@ def steps(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     from blumeops.runbooks.running_choice import CHOSEN
 
     try:
-        book = format.named(root(), str(context.params.get("name") or ""))
+        # click has not got to the name yet when it stands before an option that still lacks its value.
+        book = format.named(root(), str(context.params.get("name") or next(iter(context.args), "")))
     except BlumeOpsError:
         return []
     return _items(begun, (cell.name for cell in book.cells if cell.role in CHOSEN))

@@ -184,7 +184,7 @@ def _first(
         dirty=running_trust.dirty(root, book),
         target=where.name,
         identity=where.identity,
-        engines=engine_versions(),
+        engines=running_trust.engine_versions(),
         parameters=shown,
         cells=running_ledger.blank(book),
         note="; ".join(notes),
@@ -294,13 +294,3 @@ def _cannot_write(ways: Ways) -> None:
         ways.clean_up()
     finally:
         ways.end_kernel()
-
-
-def engine_versions() -> dict[str, str]:
-    """The versions of the engines that a run meets: the three layers' own, and the sandbox's."""
-    from importlib import metadata
-
-    from blumeops.sandbox.engines import ENGINES
-
-    libraries = {"ansible-core": metadata.version("ansible-core")}
-    return {**{engine.name: engine.version for engine in ENGINES}, **libraries}

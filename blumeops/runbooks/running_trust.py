@@ -94,3 +94,13 @@ def dirty(root: Path, book: Runbook) -> bool:
 def variables(environment: Mapping[str, str], run: str) -> dict[str, str]:
     """The environment of a run's kernel."""
     return {**environment, "BLUMEOPS_RUN": run}
+
+
+def engine_versions() -> dict[str, str]:
+    """The versions of the engines that a run meets: the three layers' own, and the sandbox's."""
+    from importlib import metadata
+
+    from blumeops.sandbox.engines import ENGINES
+
+    libraries = {"ansible-core": metadata.version("ansible-core")}
+    return {**{engine.name: engine.version for engine in ENGINES}, **libraries}

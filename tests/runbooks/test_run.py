@@ -320,3 +320,22 @@ def test_the_page_on_exit_codes_has_every_status_and_code() -> None:
     section = text.partition("### Exit codes of a run")[2].partition("## States of a layer")[0]
     assert [one.value for one in RunStatus if f"| `{one.value}` |" not in section] == []
     assert [code for code in {*EXIT_CODES.values(), 2, 4} if f"| {code} |" not in section] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("run on", "on-purpose"),
+        ("run on-purpose --from change-s", "change-second"),
+        ("run on-purpose --only th", "think"),
+        ("plan o", "on-purpose"),
+        ("run on-purpose --target ho", "home"),
+    ],
+)
+def test_a_shell_completes_names_steps_and_targets(on_purpose: Place, words: str, found: str) -> None:
+    targets = '[home]\nidentity = "home"\n[home.git]\nurl = "ssh://git@git.example.org/homelab.git"\n'
+    (on_purpose.root / "homelab" / "targets.toml").write_text(targets)
+    line = ["blumeops", "runbook", *words.split()]
+    env = {"COMP_WORDS": " ".join(line), "COMP_CWORD": str(len(line) - 1)}
+    done = on_purpose.run(**env, _BLUMEOPS_COMPLETE="bash_complete")
+    assert done.stdout.split(",")[-1].strip() == found, done.stderr
