@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blumeops import mode, process
-from blumeops.errors import BlumeOpsError, EngineError, Unreachable
+from blumeops import mode, probe, process
+from blumeops.errors import EngineError, Unreachable
 from blumeops.target import Target
 
 SECONDS = 60.0
@@ -33,7 +33,7 @@ def ask(
 
     Raises `Unreachable` when the host does not answer, `EngineError` when the script fails.
     """
-    words = [*way(target, host), *ROOT, "-u", user, *program]
+    words = probe.way(target, host, [*ROOT, "-u", user, *program])
     done = process.run(words, env=target.environment(), input=script, timeout=timeout)
     said = "\n  ".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-8:])
     if done.returncode == 255:  # ssh's own status
@@ -50,14 +50,3 @@ def change(target: Target, host: str, script: str, *, what: str, timeout: float 
     """
     mode.require_change(f"{what} on {host}")
     return ask(target, host, f"set -eu\n{script}", timeout=timeout)
-
-
-def way(target: Target, host: str) -> Sequence[str]:
-    """The words that start a program on a host. Raises `BlumeOpsError` when the target knows none."""
-    if host in target.vantage:
-        return target.vantage[host]
-    if target.hosts is not None and target.hosts.ssh_config is not None:
-        config = str(target.hosts.ssh_config)
-        return ("ssh", "-F", config, "-o", "BatchMode=yes", "-o", "ConnectTimeout=8", host)
-    known = ", ".join(target.vantage) or "none"
-    raise BlumeOpsError(f"no way to {host!r} on target {target.name!r}", hint=f"known: {known}")

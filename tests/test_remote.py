@@ -7,20 +7,9 @@ from pathlib import Path
 import pytest
 
 from blumeops import mode, remote
-from blumeops.errors import BlumeOpsError, EngineError, ReadOnly
+from blumeops.errors import EngineError, ReadOnly
 from blumeops.sandbox.sandbox import Sandbox
-from blumeops.target import GitRemote, Hosts, Target
-
-
-def test_a_host_without_a_way_of_its_own_is_reached_by_ssh_and_an_unknown_one_is_refused(
-    tmp_path: Path,
-) -> None:
-    hosts = Hosts(ssh_config=tmp_path / "ssh_config")
-    target = Target("home", "x", tmp_path, GitRemote("x"), hosts=hosts, vantage={"near": ("on", "near")})
-    assert remote.way(target, "near") == ("on", "near")
-    assert remote.way(target, "indri")[:3] == ("ssh", "-F", str(tmp_path / "ssh_config"))
-    with pytest.raises(BlumeOpsError, match="no way to 'indri'"):
-        remote.way(Target("home", "x", tmp_path, GitRemote("x")), "indri")
+from blumeops.target import GitRemote, Target
 
 
 def test_where_only_looking_is_allowed_a_change_goes_nowhere(
