@@ -31,6 +31,9 @@ GRACE_SECONDS = 5.0
 LAST_SECONDS = 2.0
 """How long the shell itself may then take, before it is killed with its variables."""
 
+LOOK_SECONDS = 5.0
+"""How often a kernel that was left looks whether its checkout is still there."""
+
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 
 
@@ -96,6 +99,8 @@ class Keeper:
             writing = [self.client] if self.to_client else []
         moments = [m for m in (self.keep_until, self.cell and self.cell.deadline) if m is not None]
         wait = max(0.0, min(moments) - time.monotonic()) if moments else None
+        if wait is not None and self.keep_until is not None:
+            wait = min(wait, LOOK_SECONDS)
         readable, writable, _ = select.select(reading, writing, [], wait)
         return readable + [one for one in writable if one not in readable]
 
@@ -211,7 +216,7 @@ class Keeper:
 
     def _watch_time(self) -> None:
         now = time.monotonic()
-        if self.keep_until is not None and now >= self.keep_until:
+        if self.keep_until is not None and (now >= self.keep_until or not _folder_is_there()):
             self.over = True
         cell = self.cell
         if cell is None or cell.deadline is None or now < cell.deadline:
@@ -320,6 +325,14 @@ def _carries(pid: int, variable: bytes) -> bool:
             return any(word.startswith(variable) for word in file.read().split(b"\0"))
     except OSError:
         return False
+
+
+def _folder_is_there() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _ticks() -> int:
