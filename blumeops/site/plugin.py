@@ -14,7 +14,7 @@ from mkdocs.structure.pages import Page
 from blumeops.errors import BadInput
 from blumeops.site import csp, nav_memo, navigation, page_end, staging
 from blumeops.site.place import Place
-from blumeops.site.serve import WATCHED
+from blumeops.site.serve import watched
 
 THEME = Path(__file__).with_name("theme")
 """Style, scripts and typefaces, over Material's: in the package, so that any other vault looks the same."""
@@ -87,9 +87,8 @@ class BlumeOpsPlugin(BasePlugin):
 
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
         """Watch what people edit; the staged folder itself changes with every build and is not watched."""
-        root = self.place.root
         server.unwatch(str(self.place.staged))
-        for name in WATCHED:
-            if (root / name).exists():
-                server.watch(str(root / name))
+        for path in watched(self.place):
+            if path.exists():
+                server.watch(str(path))
         return server
