@@ -22,7 +22,7 @@ root_option = click.option(
     help="Another repository or vault than this one.",
     metavar="DIR",
 )
-KINDS = ("tutorial", "how-to", "reference", "explanation", "host", "service", "runbook")
+KINDS = ("tutorial", "how-to", "reference", "explanation", "host", "service")
 """`blumeops.site.new.Kind`, written down again so that the command line starts without the site."""
 
 
@@ -69,8 +69,8 @@ def docs_new(
 ) -> int:
     """Write a new page with front matter and a skeleton; its file name comes from its TITLE.
 
-    KIND is tutorial, how-to, reference or explanation; host or service for a card; or runbook.
-    What is there already is never touched.
+    KIND is tutorial, how-to, reference or explanation; host or service for a card. A page that runs is
+    written by `blumeops runbook new`. What is there already is never touched.
     """
     from blumeops.site import new
 

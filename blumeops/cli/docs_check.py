@@ -86,11 +86,16 @@ def _services(place: Path, checked: Checked) -> tuple[Problem, ...]:
 
 
 def _runbooks(root: Path) -> list[Problem]:
-    """What is wrong with the runbooks; their commands and secrets were looked at with those of all pages."""
+    """What is wrong with the runbooks; their commands and secrets were looked at with those of all pages.
+
+    Only where there is a homelab to run them on: the notebooks of another vault follow rules of their own.
+    """
+    from blumeops.repository import DESIRED_STATE
     from blumeops.runbooks import check
     from blumeops.site.place import Place
 
-    return check.check(root, prose=False) if Place.of(root).ours else []
+    ours = Place.of(root).ours and (root / DESIRED_STATE).is_dir()
+    return check.check(root, prose=False) if ours else []
 
 
 def _live(place: Path, target: str, checked: Checked) -> Seen:

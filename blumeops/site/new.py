@@ -29,7 +29,10 @@ _NOT_IN_A_NAME = re.compile(r"[^\w-]+")
 
 
 class Kind(StrEnum):
-    """What a page is for: the four kinds of Diataxis, two kinds of reference card, and a page that runs."""
+    """What a page is for: the four kinds of Diataxis, and two kinds of reference card.
+
+    A page that runs has a verb of its own, `blumeops runbook new`.
+    """
 
     TUTORIAL = "tutorial"
     HOW_TO = "how-to"
@@ -37,7 +40,6 @@ class Kind(StrEnum):
     EXPLANATION = "explanation"
     HOST = "host"
     SERVICE = "service"
-    RUNBOOK = "runbook"
 
 
 FOLDERS = {
@@ -47,7 +49,6 @@ FOLDERS = {
     Kind.EXPLANATION: ("explanation", "explanations", "concepts"),
     Kind.HOST: ("reference", "references"),
     Kind.SERVICE: ("reference", "references"),
-    Kind.RUNBOOK: ("runbooks",),
 }
 """What vaults call the folder of a kind; the first is made where none of them is there."""
 
@@ -94,11 +95,6 @@ def create(
     """
     name, title = name_of(title), unicodedata.normalize("NFC", title).strip()
     place = Place.of(where)
-    if kind is Kind.RUNBOOK and place.runbooks != place.root / "runbooks":
-        what = "this place has no runbooks: no mkdocs.yml here names the blumeops plugin"
-        raise BlumeOpsError(
-            what, where=str(place.root), hint="write a how-to: blumeops docs new how-to TITLE"
-        )
     index = staging.read(place).vault
     origin = place.root / page_links.named(index, linked_from).source if linked_from else None
     for word in (name, title):
@@ -167,9 +163,8 @@ def _require_free(word: str, index: Vault) -> None:
 
 def _folder(place: Place, kind: Kind) -> Path:
     """Where pages of a kind stand: in the folder that the vault has for them, whatever it calls it."""
-    base = place.root if kind is Kind.RUNBOOK else place.docs
-    there = {one.name.casefold(): one for one in base.iterdir() if one.is_dir()}
-    return next((there[name] for name in FOLDERS[kind] if name in there), base / FOLDERS[kind][0])
+    there = {one.name.casefold(): one for one in place.docs.iterdir() if one.is_dir()}
+    return next((there[name] for name in FOLDERS[kind] if name in there), place.docs / FOLDERS[kind][0])
 
 
 def _next_order(folder: str, index: Vault) -> int:

@@ -12,7 +12,7 @@ import yaml
 
 from blumeops.cli.docs import KINDS
 from blumeops.errors import BlumeOpsError
-from blumeops.site import frontmatter, new, page_links, runbook_page, staging
+from blumeops.site import frontmatter, new, page_links, staging
 from tests.test_docs import LAWS_OF_TEXT, unsaid_front_matter
 
 DAY = datetime.date(2026, 1, 31)
@@ -34,15 +34,6 @@ def test_a_new_page_keeps_every_law_of_the_docs(kind: new.Kind, small: Path) -> 
     assert page.title == made.title
     assert "{" not in page.text.replace("{code-cell}", "")
     staging.stage(small)
-
-
-def test_a_runbook_begins_with_cells_that_run(small: Path) -> None:
-    made = new.create(small, new.Kind.RUNBOOK, "Restart sifaka")
-    assert made.file == small / "runbooks/restart-sifaka.md"
-    cells = runbook_page.cells(made.file.read_text())
-    assert len(cells) == 3 and 'clone("restart-sifaka")' in cells[1].source
-    for cell in cells:
-        compile(cell.source, made.file.name, "exec")
 
 
 @pytest.mark.parametrize(
@@ -137,13 +128,6 @@ def test_a_page_is_the_card_of_a_service_where_there_is_one(small: Path) -> None
         made = new.create(small, new.Kind.SERVICE, name)
         keys[name] = frontmatter.read(made.file.read_text(), source="").values.get("service")
     assert keys == {"mealie": "mealie", "nothing": None}
-
-
-def test_a_vault_without_runbooks_is_no_place_for_one(tmp_path: Path) -> None:
-    (tmp_path / "index.md").write_text("# Mine\n")
-    with pytest.raises(BlumeOpsError, match="no runbooks"):
-        new.create(tmp_path, new.Kind.RUNBOOK, "Restart it")
-    assert [file.name for file in tmp_path.rglob("*")] == ["index.md"]
 
 
 def test_a_description_may_be_given(small: Path) -> None:
