@@ -38,12 +38,12 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 
 
 class Cell:
-    """The cell that runs now: when it began (clock ticks since boot), and how it is being ended."""
+    """The cell that runs now: who was there before it, and how it is being ended."""
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, elders: frozenset[tuple[int, str]]) -> None:
         self.timeout = timeout
         self.deadline: float | None = None
-        self.born = _ticks()
+        self.elders = elders
         self.began = False
         self.reason = ""
         self.phase = 0
@@ -133,7 +133,7 @@ class Keeper:
     def _obey(self, request: dict, line: bytes) -> None:
         operation = request["op"]
         if operation in ("execute", "evaluate"):
-            self.cell = Cell(request.get("timeout"))
+            self.cell = Cell(request.get("timeout"), family(self.spared))
             self._reap()
             with contextlib.suppress(OSError):  # a dead shell is seen in this turn of the loop, or the next
                 self.shell.sendall(line + b"\n")
@@ -183,7 +183,7 @@ class Keeper:
         if self.cell.reason:
             answer["ending"] = self.cell.reason
             answer["error"] = self._why()
-            self._kill(since=self.cell.born)
+            self._kill(elders=self.cell.elders)
         self.cell = None
         self._say("d", answer)
 
@@ -225,7 +225,7 @@ class Keeper:
             self._end_cell("timeout")
         elif cell.phase == 1:
             cell.phase, cell.deadline = 2, now + LAST_SECONDS
-            self._kill(since=cell.born)
+            self._kill(elders=cell.elders)
         else:
             cell.deadline = None
             os.kill(self.pid, signal.SIGKILL)
@@ -234,7 +234,7 @@ class Keeper:
         self.cell.reason, self.cell.phase = reason, 1
         self.cell.deadline = time.monotonic() + GRACE_SECONDS
         # As Ctrl-C in a terminal, but for the programs of earlier cells: they may be needed again.
-        young = descendants(self.spared, self.cell.born)
+        young = descendants(self.spared, self.cell.elders)
         for pid in {self.pid, *(pid for pid in young if _group(pid) == self.pid)}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
@@ -263,11 +263,10 @@ class Keeper:
                 if pid in (0, self.pid):
                     return
 
-    def _kill(self, *, since: int = 0) -> None:
-        """Kill all descendants, and wait; with `since` (clock ticks) only younger ones, and not the shell."""
-        apart = {self.pid} if since else set()
+    def _kill(self, *, elders: frozenset[tuple[int, str]] = frozenset()) -> None:
+        """Kill all descendants but the elders, and wait."""
         until = time.monotonic() + GRACE_SECONDS
-        while (found := descendants(self.spared, since) - apart) and time.monotonic() < until:
+        while (found := descendants(self.spared, elders)) and time.monotonic() < until:
             for pid in found:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
@@ -282,8 +281,8 @@ class Keeper:
         self._send(patient=True)
 
 
-def descendants(spared: bytes, since: int = 0) -> set[int]:
-    """All living processes below this one that are born since then.
+def descendants(spared: bytes, elders: frozenset[tuple[int, str]] = frozenset()) -> set[int]:
+    """All living processes below this one, but for the elders, which `family` named earlier.
 
     What carries the `spared` variable was started to outlive the run (a daemon of the sandbox): it, its
     session and all below it stay.
@@ -300,7 +299,13 @@ def descendants(spared: bytes, since: int = 0) -> set[int]:
             else:
                 mine.add(child)
                 waiting.append(child)
-    return {pid for pid in mine if int(living[pid][3]) not in kept and int(living[pid][19]) >= since}
+    return {pid for pid in mine if int(living[pid][3]) not in kept and (pid, living[pid][19]) not in elders}
+
+
+def family(spared: bytes) -> frozenset[tuple[int, str]]:
+    """All living processes below this one, each with its start: a number alone may be given out again."""
+    stats = ((pid, _stat(str(pid))) for pid in descendants(spared))
+    return frozenset((pid, stat[19]) for pid, stat in stats if stat)
 
 
 def _stat(pid: str) -> list[str]:
@@ -333,11 +338,6 @@ def _folder_is_there() -> bool:
     except OSError:
         return False
     return True
-
-
-def _ticks() -> int:
-    """Now, in clock ticks since boot, as /proc counts a process's start."""
-    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
 def _way(status: int) -> str:

@@ -307,7 +307,8 @@ def test_a_child_that_a_cell_forked_does_not_become_a_second_kernel(tmp_path: Pa
             made, "import os\npid = os.fork()\nprint('child' if pid == 0 else 'parent')\npid and os.wait();"
         )
         assert done.passed
-        assert sorted(said(done).split()) == ["child", "parent"]
+        # Two processes write at once: nothing says where the one's line ends and the other's begins.
+        assert said(done).count("child") == said(done).count("parent") == 1
         assert run(made, "pid > 0").outputs[0].text == "True"
 
 
