@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from blumeops import doctor, process
 from blumeops.errors import BlumeOpsError, Interrupted
@@ -28,6 +28,9 @@ from blumeops.runbooks import lab_git
 from blumeops.sandbox import engines, engines_build, hosts, images
 from blumeops.sandbox.sandbox import Sandbox
 from blumeops.sandbox.supervisor import write_private
+
+if TYPE_CHECKING:
+    from blumeops.runbooks.model import Runbook
 
 ENGINES = {
     "tailnet": ("headscale", "pulumi"),
@@ -211,28 +214,26 @@ class Up:
         write_private(path, json.dumps({**before, **states}, indent=2) + "\n")
 
     def _runbooks(self, box: Sandbox) -> int:
+        """Rehearse all runbooks, shuffled; raises when one fails or anything is left in the sandbox."""
         from blumeops import runbooks
+        from blumeops.runbooks import testing
 
-        found = runbooks.find(self.root)
-        for number, book in enumerate(found, 1):
-            self._preparing(f"runbook {number} of {len(found)}: {book.title}")
-            self.screen.now(f"runbook {number} of {len(found)} · {book.title}")
-            rehearsal = runbooks.Options(mode=runbooks.RunMode.REHEARSAL, keep=False)
-            record = runbooks.execute(
-                self.root, book, notify=self.screen.line, stop=self.stop, options=rehearsal
-            )
-            self.screen.line(str(record))
-            if record.status is runbooks.RunStatus.INTERRUPTED:
-                raise Interrupted("interrupted", where=book.name)
-            if record.status is not runbooks.RunStatus.PASSED:
-                raise BlumeOpsError(
-                    f"the runbook {book.name} did not pass",
-                    where=str(book.path),
-                    hint=f"`blumeops runbook status {record.id}` says where",
-                )
+        books = runbooks.find(self.root)
+
+        def begins(number: int, book: Runbook) -> None:
+            self._preparing(f"runbook {number} of {len(books)}: {book.title}")
+            self.screen.now(f"runbook {number} of {len(books)} · {book.title}")
+
+        line, stop = self.screen.line, self.stop
+        done = testing.suite(
+            self.root, books, exit_first=True, notify=line, watch=lambda one: line(str(one.record)),
+            begins=begins, stop=stop,
+        )  # fmt: skip
+        self.screen.line(str(done))
+        done.require_passed()
         # The runbooks applied commits of their own; what stands in the end is what this checkout says.
         self._apply(list(LAYERS), box)
-        return len(found)
+        return len(books)
 
     def _rebuild(self) -> None:
         self.screen.now("site · building")

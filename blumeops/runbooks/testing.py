@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from blumeops import homelab
 from blumeops import target as targets
+from blumeops.errors import BlumeOpsError, Interrupted
 from blumeops.layer import Notify
 from blumeops.records import RunStatus
 from blumeops.runbooks import rehearsing
@@ -90,6 +91,18 @@ class Suite:
         whole = sum(one.seconds for one in self.rehearsals)
         inside = sum(one.in_cells for one in self.rehearsals)
         return max(0.0, 1 - inside / whole) if whole else 0.0
+
+    def require_passed(self) -> None:
+        """Raise `Interrupted`, or `BlumeOpsError` for the runbook that failed or for what was left."""
+        for one in self.rehearsals:
+            if one.status is RunStatus.INTERRUPTED:
+                raise Interrupted("interrupted", where=one.name)
+            if not one.passed:
+                hint = f"`blumeops runbook status {one.record.id}` says where"
+                raise BlumeOpsError(f"the runbook {one.name} did not pass", where=one.where, hint=hint)
+        if self.left is not None and not self.left.nothing:
+            hint = f"`blumeops runbook test --seed {self.seed} --after-each` finds out who left it"
+            raise BlumeOpsError(f"the runbooks did not put the sandbox back\n{self.left}", hint=hint)
 
     def __str__(self) -> str:
         failed = [one.name for one in self.rehearsals if not one.passed]

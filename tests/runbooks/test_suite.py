@@ -114,6 +114,8 @@ def test_the_exit_code_is_that_of_the_failures_when_they_are_of_one_kind(tmp_pat
 def test_exit_first_stops_at_the_first_failure(tmp_path: Path) -> None:
     done = suite(place(tmp_path, a=FAILS, b=FAILS, c=FAILS), exit_first=True)
     assert [one.status for one in done.rehearsals] == [RunStatus.FAILED]
+    with pytest.raises(BlumeOpsError, match="did not pass"):
+        done.require_passed()
 
 
 def test_the_records_are_kept_only_when_all_passed(tmp_path: Path) -> None:
@@ -165,4 +167,7 @@ def test_a_change_that_is_left_behind_is_a_failure(comparison: Comparison) -> No
     assert testing.Left(nothing, nothing).nothing
     for left in (testing.Left(something, nothing), testing.Left(nothing, something)):
         assert not left.nothing and "1 to update" in str(left)
-        assert testing.Suite("sandbox", 0, 1.0, (), left).exit_code == 1
+        done = testing.Suite("sandbox", 0, 1.0, (), left)
+        assert done.exit_code == 1
+        with pytest.raises(BlumeOpsError, match="did not put the sandbox back"):
+            done.require_passed()
