@@ -138,8 +138,7 @@ def sandbox_rebuild(node: str, yes: bool, quiet: bool) -> int:
         if not show.interactive():
             raise BlumeOpsError(f"this forgets what {node} has", hint="say --yes to do it without asking")
         click.confirm(f"Forget everything that {node} of the sandbox has?", abort=True, err=True)
-    with box.held(f"sandbox rebuild {node}"):
-        box.rebuild(node, show.progress(quiet=quiet))
+    box.rebuild(node, show.progress(quiet=quiet))
     return 0
 
 

@@ -134,6 +134,12 @@ class Sandbox:
     def down(self, notify: Notify) -> None:
         """End every process and take away the bridge, NAT rules and mounts; idempotent."""
         mode.require_change("sandbox down")
+        if not self.layout.folder.exists():
+            return
+        with journal.lock(self.layout.folder / "nodes.lock", "sandbox down"):
+            self._down(notify)
+
+    def _down(self, notify: Notify) -> None:
         known = {part.name: part for part in self.parts()}
         strays = [name for name in self.supervisor.names() if name not in known]
         for name in strays:
@@ -155,10 +161,17 @@ class Sandbox:
         As at home after a reinstall it is a new device there, without tags, and nothing is provisioned.
         What stays is what belongs to the place and not to the disk: its address, its SSH host key (which a
         client would else have to be told), and the Debian packages that it downloaded.
+
+        `up` may hold the sandbox meanwhile, as it does while it serves the site; raises `Locked` when another
+        rebuild or `down` is on.
         """
         mode.require_change("sandbox rebuild")
         if node not in NODES:
             raise BlumeOpsError(f"there is no node {node!r}", hint=f"the nodes are {', '.join(NODES)}")
+        with journal.lock(self.layout.folder / "nodes.lock", f"sandbox rebuild {node}"):
+            self._rebuild(node, notify)
+
+    def _rebuild(self, node: str, notify: Notify) -> None:
         running = set(self.supervisor.names())
         if node not in running:
             raise BlumeOpsError("does not run", where=node, hint="`blumeops sandbox up hosts`")

@@ -175,7 +175,8 @@ def test_a_rebuilt_node_is_empty_and_one_new_device_under_its_old_name(sandbox: 
 
     before = devices()
     remote.change(target, node, "touch /root/kept", what="a file")
-    sandbox.rebuild(node, print)
+    with sandbox.held("up, which serves the site as long as somebody works here"):
+        sandbox.rebuild(node, print)
     assert not remote.ask(target, node, "ls /root").strip()
     after = devices()
     assert len(before) == len(after) == 1 and before != after
