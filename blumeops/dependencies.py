@@ -19,7 +19,7 @@ _prefix = ""
 _APART = (".git/", ".venv/", ".sandbox/", ".blumeops/", "build/", "site/", "node_modules/")
 """What is made or kept beside the sources; a working copy below one of them is looked through first."""
 
-_CLONE = re.compile(r"(?:\.sandbox|\.blumeops/[^/]+)/clones/[^/]+/")
+_CLONE = re.compile(r"(?:\.sandbox|\.blumeops)(?:/[^/]+)?/clones/[^/]+/")
 """A procedure's working copy (`Homelab.clone`): its files stand for the repository's own."""
 
 _CACHED = re.compile(r"__pycache__/([^/]+?)\.[^/]+\.pyc$")
@@ -62,8 +62,11 @@ def below(root: Path) -> tuple[str, ...]:
     modules = (getattr(module, "__file__", None) for module in tuple(sys.modules.values()))
     imported = {path for path in modules if isinstance(path, str)}
     prefix = f"{root.resolve()}/"
-    found = {_relative(path, prefix) for path in _noted | _opened | imported if path.startswith(prefix)}
-    return tuple(sorted(path for path in found if path and os.path.exists(prefix + path)))
+    # Who removes a tree opens its folders, by their bare names: only what was noted may be a folder.
+    read = {_relative(path, prefix) for path in _opened | imported if path.startswith(prefix)}
+    files = {path for path in read if path and os.path.isfile(prefix + path)}
+    noted = {_relative(path, prefix) for path in _noted if path.startswith(prefix)}
+    return tuple(sorted(files | {path for path in noted if path and os.path.exists(prefix + path)}))
 
 
 def _relative(path: str, prefix: str) -> str:

@@ -9,6 +9,9 @@ from blumeops.errors import BlumeOpsError
 from blumeops.records import RunRecord, RunStatus
 from blumeops.runbooks.model import Runbook
 
+CHECKOUT = "CHECKOUT"
+"""What stands in a committed record for the folder of the repository."""
+
 
 class NotKept(BlumeOpsError):
     """This run proves too little for a committed record: it was partial, on a real target, or not committed.
@@ -32,8 +35,26 @@ def keep(root: Path, book: Runbook, record: RunRecord) -> Path | None:
     if why:
         raise NotKept(f"the record is not kept: {why}", where=book.name, hint="the run itself passed")
     path = root / records.COMMITTED / f"{book.name}.json"
-    records.save(record, path)
+    records.save(portable(record, root), path)
     return path
+
+
+def portable(record: RunRecord, root: Path) -> RunRecord:
+    """The record without the place of the checkout on this machine, which is nobody else's business."""
+    place = str(root.resolve())
+
+    def without(value: object) -> object:
+        match value:
+            case str():
+                return value.replace(place, CHECKOUT)
+            case list():
+                return [without(one) for one in value]
+            case dict():
+                return {key: without(one) for key, one in value.items()}
+            case _:
+                return value
+
+    return records.from_plain({key: without(value) for key, value in records.to_plain(record).items()})
 
 
 def _why_not(record: RunRecord) -> str:

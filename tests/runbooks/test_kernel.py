@@ -197,9 +197,13 @@ def test_r6_cells_out_of_order_answer_with_an_error_and_no_hang(tmp_path: Path) 
         assert run(made, "plan = prepared.copy()").passed, "and twice"
 
 
+CLONED = ".sandbox/state/clones/work/homelab/b.yaml"
+"""A file of a procedure's working copy, where `Homelab.clone` puts it."""
+
+
 def test_what_was_read_and_imported_is_known_by_the_repositorys_own_paths(tmp_path: Path) -> None:
     root = tmp_path / "root"
-    for path in ("pkg/mod.py", "homelab/a.yaml", ".sandbox/clones/work/homelab/b.yaml", "homelab/b.yaml"):
+    for path in ("pkg/mod.py", "homelab/a.yaml", CLONED, "homelab/b.yaml", "old/c.txt"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("x = 1\n")
     (root / ".sandbox/state.json").write_text("{}")
@@ -208,8 +212,9 @@ def test_what_was_read_and_imported_is_known_by_the_repositorys_own_paths(tmp_pa
         done = run(
             made,
             "from pathlib import Path\nimport pkg.mod\nPath('homelab/a.yaml').read_text()\n"
-            f"open({str(root)!r} + '/.sandbox/clones/work/homelab/b.yaml').close()\n"
+            f"open({str(root)!r} + '/{CLONED}').close()\n"
             "Path('.sandbox/state.json').read_text()\nPath('written.txt').write_text('y')\n"
+            "import shutil\nPath('tmp/old').mkdir(parents=True)\nshutil.rmtree('tmp')\n"
             "from blumeops import dependencies\ndependencies.note(Path('homelab').absolute())\n",
         )
         assert done.passed, done.error

@@ -277,6 +277,16 @@ def test_a_record_is_kept_only_of_a_whole_run_of_a_committed_page(on_purpose: Pl
     assert records.committed(on_purpose.root, "on-purpose").status is RunStatus.PASSED
 
 
+def test_a_committed_record_does_not_tell_where_the_checkout_stands(tmp_path: Path) -> None:
+    says_where = page(cell("import os\nprint(os.getcwd())\n{'in': [os.getcwd()]}", "step", name="say"))
+    here = place(tmp_path, says=says_where)
+    done = here.run("run", "says", "--rehearse", "--record")
+    assert done.returncode == 0, done.stderr
+    kept = (tmp_path / records.COMMITTED / "says.json").read_text()
+    assert str(tmp_path) not in kept and "CHECKOUT" in kept
+    assert records.committed(tmp_path, "says").status is RunStatus.PASSED
+
+
 def test_a_record_that_was_edited_is_refused(tmp_path: Path) -> None:
     here = place(tmp_path, passes=PASSES)
     path = tmp_path / records.COMMITTED / "passes.json"
