@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,8 @@ from blumeops.cli.homelab import json_option
 from blumeops.cli.runbook import runbook
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from blumeops.records import RunRecord
     from blumeops.runbooks.model import Cell, Parameter, Runbook
 
@@ -43,7 +45,7 @@ def runbook_list(
     root = complete.root()
     books, problems = format.found(root)
     wanted = [
-        (book, records.latest(root, book.name))
+        _Listed.of(root, book, records.latest(root, book.name))
         for book in books
         if (not tag or tag in book.tags)
         and (not layer or layer in book.layers)
@@ -51,7 +53,7 @@ def runbook_list(
         and (not alert or alert in book.alerts)
     ]
     if as_json:
-        click.echo(json.dumps([_line(*one) for one in wanted], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([_line(one) for one in wanted], indent=2, ensure_ascii=False))
     else:
         _listed(wanted)
     if problems:
@@ -59,20 +61,39 @@ def runbook_list(
     return 0
 
 
-def _listed(wanted: list[tuple[Runbook, RunRecord | None]]) -> None:
-    for book, record in wanted:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A runbook with its last run, and whether what that run stood on has changed since."""
+
+    book: Runbook
+    record: RunRecord | None
+    stale: bool
+
+    @classmethod
+    def of(cls, root: Path, book: Runbook, record: RunRecord | None) -> _Listed:
+        from blumeops.runbooks import depends
+
+        return cls(book, record, bool(record and depends.changed_since(root, record)))
+
+
+def _listed(wanted: list[_Listed]) -> None:
+    for one in wanted:
+        book, record = one.book, one.record
         where = ", ".join(book.layers) or "no layer"
         last = str(record).partition(": ")[2] if record else "never run"
+        last += "; stale" if one.stale else ""
         click.echo(f"{book.name:28} {book.title}")
         click.echo(f"{'':28} {book.risk.value}; {where}; {last}")
     if not wanted:
         click.echo("no runbook", err=True)
 
 
-def _line(book: Runbook, record: RunRecord | None) -> dict[str, object]:
-    last = {"started": str(record.started), "status": record.status.value} if record else {}
-    about = _front(book)
-    return {**about, "last": {**last, "commit": record.commit} if record else None}
+def _line(one: _Listed) -> dict[str, object]:
+    about, record = _front(one.book), one.record
+    if record is None:
+        return {**about, "last": None}
+    last = {"started": str(record.started), "status": record.status.value, "commit": record.commit}
+    return {**about, "last": {**last, "stale": one.stale}}
 
 
 @runbook.command("show")
