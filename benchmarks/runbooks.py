@@ -11,7 +11,6 @@ trusted. `GOALS` are what we hold ourselves to.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -21,6 +20,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import figures  # beside this file, where Python looks first for a script
 
 BLUMEOPS = Path(sys.executable).with_name("blumeops")
 PAPERMILL = Path(sys.executable).with_name("papermill")
@@ -163,13 +164,7 @@ def main() -> None:
         said["runbooks"], said["step_seconds"] = asked.runbooks, asked.step_seconds
         said["overhead_share"] = suite(asked.runbooks, asked.step_seconds, OURS)
         said["papermill_overhead_share"] = suite(asked.runbooks, asked.step_seconds, MILL)
-    said = {key: round(value, 3) for key, value in said.items()}
-    if asked.json:
-        print(json.dumps(said, indent=2))
-        return
-    for key, value in said.items():
-        goal = f"   goal: at most {GOALS[key]:g}" if key in GOALS else ""
-        print(f"{key:28} {value:10.3f}{goal}")
+    figures.tell(said, GOALS, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import re
@@ -30,6 +29,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import figures  # beside this file, where Python looks first for a script
 
 ROOT = Path(__file__).resolve().parents[1]
 BLUMEOPS = Path(sys.executable).with_name("blumeops")
@@ -346,13 +347,7 @@ def main() -> None:
         said["save_to_served_s"] = save_to_served(asked.pages)
     if asked.all:
         said["roamlinks_over_ours"] = roamlinks(asked.pages)
-    said = {key: round(value, 3) for key, value in said.items()}
-    if asked.json:
-        print(json.dumps(said, indent=2))
-        return
-    for key, value in said.items():
-        goal = f"   goal: at most {GOALS[key]:g}" if key in GOALS else ""
-        print(f"{key:28} {value:10.3f}{goal}")
+    figures.tell(said, GOALS, as_json=asked.json)
 
 
 if __name__ == "__main__":

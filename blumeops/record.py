@@ -145,3 +145,17 @@ class RunRecord:
         return (
             f"{self.runbook}: {self.status.value} on {self.started:%Y-%m-%d %H:%M} UTC at {self.commit[:12]}"
         )
+
+
+def duration(seconds: float) -> str:
+    """A duration as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def runbook_of(run: str) -> str:
+    """The runbook's name in a run's id; empty when it is none."""
+    return run.partition("-")[2].rpartition("-")[0]

@@ -16,6 +16,7 @@ import pytest
 
 from blumeops import process
 from blumeops.errors import EngineError, EngineMissing
+from tests import waiting
 
 FAMILY = "sleep 600 & echo $! > {folder}/grandchild; echo $$ > {folder}/child; sleep 600"
 STUBBORN = "(trap '' TERM; sleep 600 & echo $! > {folder}/grandchild; wait) & sleep 600"
@@ -23,12 +24,7 @@ STUBBORN = "(trap '' TERM; sleep 600 & echo $! > {folder}/grandchild; wait) & sl
 
 def until(holds: Callable[[], bool], seconds: float = 8.0) -> bool:
     """Whether it holds before the time is over."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    return waiting.until(holds, seconds)
 
 
 def written_pid(path: Path) -> int:

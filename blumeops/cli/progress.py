@@ -38,7 +38,7 @@ class Screen:
     def line(self, text: str) -> None:
         """Say one thing that has happened."""
         if not self._quiet:
-            show.err.print(f"[dim]{self._elapsed()}[/] {escape(text)}")
+            show.err.print(f"[dim]{clock(self._begun)}[/] {escape(text)}")
 
     def result(self, text: str) -> None:
         """Say what the user asked for: it goes to standard output, quiet or not."""
@@ -47,7 +47,7 @@ class Screen:
     def now(self, text: str) -> None:
         """Say what goes on at the moment; without a terminal, once for each thing and then now and then."""
         if self._live:
-            self._live.update(f"[dim]{self._elapsed()}[/] {escape(text)}")
+            self._live.update(f"[dim]{clock(self._begun)}[/] {escape(text)}")
             return
         head, at = self._said
         subject = text.partition(" · ")[0]
@@ -59,6 +59,8 @@ class Screen:
         """Say how far an engine's build is."""
         self.now(str(progress))
 
-    def _elapsed(self) -> str:
-        seconds = int(time.monotonic() - self._begun)
-        return f"{seconds // 60}:{seconds % 60:02d}"
+
+def clock(begun: float) -> str:
+    """Minutes and seconds since then, which is a time of `time.monotonic`."""
+    seconds = int(time.monotonic() - begun)
+    return f"{seconds // 60}:{seconds % 60:02d}"

@@ -11,6 +11,8 @@ from rich.status import Status
 from rich.text import Text
 
 from blumeops.cli import show
+from blumeops.cli.progress import clock
+from blumeops.record import duration
 from blumeops.records import CellRecord, Output, RunStatus
 from blumeops.runbooks.gates import Answer, Kind, Question, Reply
 from blumeops.runbooks.model import Cell
@@ -45,12 +47,12 @@ class Terminal:
     def line(self, text: str) -> None:
         """Something has happened."""
         if not self._quiet:
-            show.err.print(f"[dim]{self._elapsed()}[/] {escape(text)}")
+            show.err.print(f"[dim]{clock(self._begun)}[/] {escape(text)}")
 
     def begin(self, cell: Cell, count: int) -> None:
         """A cell begins."""
         if self._live:
-            self._live.update(f"[dim]{self._elapsed()}[/] {cell.index + 1}/{count} {escape(cell.name)}")
+            self._live.update(f"[dim]{clock(self._begun)}[/] {cell.index + 1}/{count} {escape(cell.name)}")
             self._live.start()
         else:
             self.line(f"▸ {cell.index + 1}/{count} {cell.name}")
@@ -73,11 +75,7 @@ class Terminal:
         if self._live:
             self._live.stop()
         if not self._quiet:
-            show.err.print(f"[dim]{self._elapsed()}[/] {cell_line(cell)}")
-
-    def _elapsed(self) -> str:
-        seconds = int(time.monotonic() - self._begun)
-        return f"{seconds // 60}:{seconds % 60:02d}"
+            show.err.print(f"[dim]{clock(self._begun)}[/] {cell_line(cell)}")
 
     # -- gates ------------------------------------------------------------------------------------
 
@@ -120,16 +118,9 @@ def _answer(question: Question) -> Reply:
 def cell_line(cell: CellRecord) -> str:
     """One cell in one line, with rich's markup."""
     sign, colour = MARKS.get(cell.status, WRONG)
-    took = f" [dim]{seconds(cell.seconds)}[/]" if cell.seconds >= 0.05 else ""
+    took = f" [dim]{duration(cell.seconds)}[/]" if cell.seconds >= 0.05 else ""
     word = "" if cell.status is RunStatus.PASSED else f" {cell.status.value}"
     where = f" (line {cell.line})" if cell.line else ""
     why = f": {escape(cell.error)}" if cell.error else ""
     who = f" [dim]by {escape(cell.gate.who)}[/]" if cell.gate else ""
     return f"[{colour}]{sign} {escape(cell.name)}{word}[/]{where}{took}{who}{why}"
-
-
-def seconds(value: float) -> str:
-    """A duration as people say it."""
-    if value < 60:
-        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
-    return f"{int(value // 60)} min {int(value % 60)} s"

@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from blumeops.cli import runbook_complete as complete
 from blumeops.cli.homelab import json_option, quiet_option, target_option
 from blumeops.cli.runbook import runbook
 
 if TYPE_CHECKING:
     from blumeops.runbooks.testing import Rehearsal, Suite
-
-
-def _root() -> Path:
-    from blumeops.repository import find
-
-    return find(Path.cwd().resolve()).root
 
 
 @runbook.command("test")
@@ -47,18 +42,19 @@ def runbook_test(
     """
     from blumeops import runbooks
     from blumeops.cli import show
+    from blumeops.cli.progress import clock
     from blumeops.runbooks import testing
 
-    root = _root()
+    root = complete.root()
     books = [runbooks.named(root, name) for name in dict.fromkeys(names)] or runbooks.find(root)
     say = show.progress(quiet=quiet or as_json)
     begun = time.monotonic()
 
     def begins(number: int, book: object) -> None:
-        say(f"[{_clock(begun)}] {number} of {len(books)} · {book.name}")
+        say(f"[{clock(begun)}] {number} of {len(books)} · {book.name}")
 
     def ended(one: Rehearsal) -> None:
-        say(f"[{_clock(begun)}] {one.name}: {one.problem or 'passed'} [{one.seconds:.1f} s]")
+        say(f"[{clock(begun)}] {one.name}: {one.problem or 'passed'} [{one.seconds:.1f} s]")
 
     done = testing.suite(
         root, books, seed=seed, target=target, after_each=after_each, exit_first=exit_first,
@@ -83,7 +79,7 @@ def runbook_open(name: str, port: int | None, no_browser: bool) -> int:
     """
     from blumeops.runbooks import lab, lab_git
 
-    root = _root()
+    root = complete.root()
     page = lab.page(root, name)
     lab.require()
     lab_git.set_up(root)
@@ -108,11 +104,6 @@ def runbook_refuse_outputs(paths: tuple[str, ...]) -> int:
     if problems := tuple(lab_git.with_outputs(Path.cwd(), paths)):
         raise BadInput(problems)
     return 0
-
-
-def _clock(begun: float) -> str:
-    seconds = int(time.monotonic() - begun)
-    return f"{seconds // 60}:{seconds % 60:02d}"
 
 
 def _report(done: Suite, *, as_json: bool) -> None:

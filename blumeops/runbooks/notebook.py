@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from blumeops.records import CellRecord, Output, RunRecord, RunStatus
+from blumeops.runbooks.blocks import parse
 from blumeops.runbooks.model import Cell, Role, Runbook
 
-_FENCE = re.compile(r"(`{3,}|~{3,})\s*\{code-cell\}")
 _ERROR = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<value>.*))?$")
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -108,25 +108,13 @@ def _lines(text: str) -> list[str]:
 
 def _parts(book: Runbook) -> Iterator[tuple[Cell | None, str]]:
     """Every code cell with the prose before it; at the end the prose that is left, with no cell."""
-    lines = book.source.split("\n")
-    at = _after_front_matter(lines)
-    for cell in book.cells:
-        opening = cell.line - 1
-        while opening > at and not _FENCE.match(lines[opening]):
-            opening -= 1
-        yield cell, "\n".join(lines[at:opening]).strip("\n")
-        closing = re.escape((_FENCE.match(lines[opening]) or ["", "```"])[1])
-        at = cell.line - 1 + len(cell.source.split("\n"))
-        while at < len(lines) and not re.match(closing, lines[at]):
-            at += 1
-        at += 1
+    page = parse(book.source, str(book.path))
+    lines = book.source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    at = page.body - 1
+    for cell, block in zip(book.cells, page.blocks, strict=True):
+        yield cell, "\n".join(lines[at : block.first - 1]).strip("\n")
+        at = block.last or len(lines)
     yield None, "\n".join(lines[at:]).strip("\n")
-
-
-def _after_front_matter(lines: list[str]) -> int:
-    if lines and lines[0] == "---" and "---" in lines[1:]:
-        return lines.index("---", 1) + 1
-    return 0
 
 
 def _filled(cell: dict[str, Any], record_of: Mapping[int, CellRecord]) -> dict[str, Any]:
@@ -159,7 +147,7 @@ def _output(output: Output, count: int | None) -> dict[str, Any]:
         case "error":
             return _error(output.text)
         case _:
-            forms = {output.mime: output.text, **getattr(output, "others", {})}
+            forms = {output.mime: output.text, **output.others}
             data = {mime: _lines(text) for mime, text in forms.items()}
             if output.stream == "result":
                 return {

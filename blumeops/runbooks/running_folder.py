@@ -93,6 +93,10 @@ class RunFolder:
         owners = [event for event in self.events() if "pid" in event]
         return bool(owners) and process.start_time(owners[-1]["pid"]) == owners[-1]["ticks"]
 
+    def known(self) -> RunRecord | None:
+        """The record of a run that has ended, else as far as the events tell it."""
+        return records.load(self.record) if self.record.exists() else self.told()
+
     def told(self) -> RunRecord | None:
         """The record as the events tell it, of a run that goes on or was cut off; None without a start."""
         events = self.events()

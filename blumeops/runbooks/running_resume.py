@@ -12,6 +12,7 @@ from typing import Any
 from blumeops import records
 from blumeops.errors import BadInput, BlumeOpsError, Problem
 from blumeops.layer import Notify
+from blumeops.record import runbook_of
 from blumeops.records import RunRecord, RunStatus
 from blumeops.repository import Repository
 from blumeops.runbooks import (
@@ -96,11 +97,6 @@ def find(root: Path, word: str) -> RunFolder:
     raise BlumeOpsError(f"there is no run {word!r}", hint=hint)
 
 
-def runbook_of(run: str) -> str:
-    """The runbook's name in a run's id."""
-    return run.partition("-")[2].rpartition("-")[0]
-
-
 def _stopped(root: Path, folder: RunFolder) -> Stopped:
     record = records.load(folder.record)
     end = _end(folder)
@@ -143,7 +139,7 @@ def newest(root: Path) -> RunFolder:
 
 def record_of(folder: RunFolder) -> RunRecord:
     """The record of a run, also of one that goes on."""
-    record = records.load(folder.record) if folder.record.exists() else folder.told()
+    record = folder.known()
     if record is None:
         raise BlumeOpsError("nothing is known of this run", where=str(folder.path))
     return record
@@ -211,6 +207,6 @@ def told(root: Path) -> Iterator[tuple[RunFolder, RunRecord]]:
     """Every run folder with its record, those of runs that go on too, the newest first."""
     known = [folder for state in records.states(root) for folder in running_folder.folders(state)]
     for folder in sorted(known, key=lambda folder: folder.id, reverse=True):
-        record = records.load(folder.record) if folder.record.exists() else folder.told()
+        record = folder.known()
         if record is not None:
             yield folder, record

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from blumeops.record import duration
 from blumeops.records import RunMode, RunRecord, RunStatus, digest
 from blumeops.runbooks.model import Risk
 from blumeops.site.frontmatter import FrontMatter
-from blumeops.site.runbook_steps import Cell, duration, ended_at, inert, moment
+from blumeops.site.runbook_steps import Cell, ended_at, inert, moment
 from blumeops.site.verified import LastRun, due
 
 NAMED = 3

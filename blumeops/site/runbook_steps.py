@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
+from blumeops.record import duration
 from blumeops.records import Attestation, CellRecord, RunRecord, RunStatus, digest
 from blumeops.runbooks import model
 from blumeops.runbooks.model import Role
@@ -167,12 +168,3 @@ def inert(text: str) -> str:
 
 def _text(words: str) -> str:
     return html.escape(words)
-
-
-def duration(value: float) -> str:
-    """A duration as people say it."""
-    if value < 60:
-        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
-    if value < 3600:
-        return f"{int(value // 60)} min {int(value % 60)} s"
-    return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"

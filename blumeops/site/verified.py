@@ -15,6 +15,7 @@ from pathlib import Path
 
 from blumeops import records
 from blumeops.errors import BadInput, Problem
+from blumeops.record import runbook_of
 from blumeops.records import RunMode, RunRecord, RunStatus
 from blumeops.runbooks import depends
 
@@ -125,7 +126,7 @@ def _folders(folder: Path) -> Iterator[tuple[str, str]]:
         return
     for name in names:
         if name.count("-") >= 2:
-            yield name.partition("-")[2].rpartition("-")[0], f"{folder}/{name}/record.json"
+            yield runbook_of(name), f"{folder}/{name}/record.json"
 
 
 def _record(file: str) -> RunRecord | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from blumeops.mode import Mode
 from blumeops.records import Output
 from blumeops.runbooks.kernel import Executed, Kernel
+from tests import waiting
 
 PATIENCE = 60.0
 PAGE = "runbooks/page.md"
@@ -18,12 +18,7 @@ PAGE = "runbooks/page.md"
 
 def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Whether it holds before the time is over."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    return waiting.until(holds, seconds)
 
 
 @contextmanager

@@ -1,0 +1,17 @@
+"""How every benchmark here tells its figures: as JSON, or a line for each with the goal that it has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+
+def tell(said: Mapping[str, float], goals: Mapping[str, float], *, as_json: bool) -> None:
+    """Print the figures, rounded to three places."""
+    rounded = {key: round(value, 3) for key, value in said.items()}
+    if as_json:
+        print(json.dumps(rounded, indent=2))
+        return
+    for key, value in rounded.items():
+        goal = f"   goal: at most {goals[key]:g}" if key in goals else ""
+        print(f"{key:28} {value:10.3f}{goal}")
