@@ -108,10 +108,15 @@ def _names(page: Page, path: str) -> Iterator[Problem]:
 
 def _undoes(book: Runbook, page: Page, path: str) -> Iterator[Problem]:
     steps = tuple(cell.name for cell in book.cells if cell.role in (Role.STEP, Role.ATTEST))
+    changing = {cell.name for cell in book.cells if cell.gated}
     for block, cell in zip(page.blocks, book.cells, strict=True):
         if cell.undoes and cell.undoes not in steps:
             hint = near(cell.undoes, steps, "the steps are")
             yield _at(block, path, "of", f"there is no step {cell.undoes}", hint)
+        elif cell.undoes and cell.undoes not in changing:
+            # A run takes back the steps that it began to change something with, so this would never run.
+            what = f"{cell.undoes} changes nothing, so it is never taken back"
+            yield _at(block, path, "of", what, "name the step that is tagged `step, confirm`")
 
 
 def _parameters(book: Runbook, page: Page, path: str) -> Iterator[Problem]:
