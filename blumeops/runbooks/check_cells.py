@@ -108,7 +108,8 @@ def _names(page: Page, path: str) -> Iterator[Problem]:
 
 def _undoes(book: Runbook, page: Page, path: str) -> Iterator[Problem]:
     steps = tuple(cell.name for cell in book.cells if cell.role in (Role.STEP, Role.ATTEST))
-    changing = {cell.name for cell in book.cells if cell.gated}
+    # A gate without `confirm` is a mistake of its own, which is told where it stands.
+    changing = {cell.name for cell in book.cells if cell.gated or cell.gate}
     for block, cell in zip(page.blocks, book.cells, strict=True):
         if cell.undoes and cell.undoes not in steps:
             hint = near(cell.undoes, steps, "the steps are")
