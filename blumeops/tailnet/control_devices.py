@@ -63,6 +63,7 @@ async def tags(request: Request) -> Response:
     if wanted or node["tags"]:
         _require_owned(plane, wanted)
         await plane.headscale.call("POST", f"/node/{node['id']}/tags", {"tags": wanted})
+        await plane.enforce_again()
     return JSONResponse({})
 
 

@@ -52,6 +52,15 @@ class ControlPlane:
         await self._create_users({self.owner, *headscale.users(translated)})
         await self.headscale.call("PUT", "/policy", {"policy": json.dumps(translated)})
 
+    async def enforce_again(self) -> None:
+        """Give headscale the policy that it has, so that every node is told its packet filter anew.
+
+        A node of headscale 0.28 that had joined a moment ago was once seen to keep its old, empty filter
+        after it got its tags: nobody reached it until the policy was sent again, unchanged.
+        """
+        async with self.policy_lock:
+            await self.push_policy(self.store.policy)
+
     async def _create_users(self, wanted: set[str]) -> None:
         """Give headscale a user for every address in a policy: it resolves no others."""
         there = {user["email"] for user in await self.users()}
