@@ -23,8 +23,8 @@ SHORTEST_FENCE = 4
 """Backticks: one more than usual, so that what a page fences itself needs no longer one."""
 
 _ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, the cursor
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c|\Z)"  # OSC, DCS, …
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI, then OSC, DCS and their like
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c|\Z)"
     r"|\x1b[ -/]*[0-~]?"
 )
 """Control sequences of terminals (ECMA-48); one that nothing ends goes on to the end of the text."""
@@ -45,8 +45,8 @@ _TICKS = re.compile(r"`+")
 
 _IGNORABLE = (
     (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2065, 0x2065),
-    (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1D159, 0x1D159),
-    (0xE0000, 0xE0FFF),
+    (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8),
+    (0x1D159, 0x1D159), (0xE0000, 0xE0FFF),
 )  # fmt: skip
 """Characters that show nothing and are in no category of such: Unicode's Default_Ignorable_Code_Point, and
 the blank Braille pattern. The last range holds tags and variation selectors, by which bytes are smuggled."""
