@@ -32,7 +32,8 @@ _ESCAPES = re.compile(
 _NESTED = 8
 """So often is looked for a comment in what taking out comments left; nobody nests them deeper by mistake."""
 
-_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_ODD_LINE_ENDS = re.compile("[\x0b\x0c\x85\u2028\u2029]")
+"""Where only some programs end a line; a reader of Python counts more lines than an editor shows."""
 _COMMENT = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
 _REFERENCE = re.compile(
     r"^ {0,3}\[[^\[\]\n]{1,99}\]:[ \t]*(?:#|<>)[ \t]*(?:\n[ \t]*)?(?:\"[^\"]*\"|'[^']*'|\([^()]*\))?[ \t]*$",
@@ -58,10 +59,11 @@ def clean(text: str) -> str:
     """The text as a person would see it, with secrets masked.
 
     Terminal sequences, invisible and bidirectional characters, and HTML comments are taken out, in code
-    too; a comment without an end goes on to the end, as in a browser. Every line stays on its line, unless it
-    held an odd line end. Cleaning twice changes nothing.
+    too; a comment without an end goes on to the end, as in a browser. Every line stays on its line.
+    Cleaning twice changes nothing.
     """
-    text = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _ODD_LINE_ENDS.sub(" ", text)
     text = _without_hidden(text)
     for _ in range(_NESTED):
         before, text = text, _REFERENCE.sub(_lines_of, _COMMENT.sub(_lines_of, text))

@@ -29,8 +29,10 @@ def test_d8_a_text_cannot_close_its_fence(run: str) -> None:
 
 
 def test_d8_an_odd_line_end_makes_no_line_that_we_did_not_count() -> None:
-    for end in ("\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
+    for end in ("\r", "\r\n"):
         assert clean(f"a{end}```{end}b") == "a\n```\nb"
+    for end in ("\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
+        assert clean(f"a{end}```{end}b") == "a ``` b"
 
 
 @pytest.mark.parametrize(
