@@ -134,15 +134,20 @@ def _counts(path: str, root: Path) -> bool:
 
 
 def read(
-    root: Path, pages: Iterable[Page], links: Mapping[str, Iterable[str]] | None = None
+    root: Path,
+    pages: Iterable[Page],
+    links: Mapping[str, Iterable[str]] | None = None,
+    *,
+    history: Log | None = None,
 ) -> list[Freshness]:
     """The freshness of every page that a person writes, stale ones first, most-linked first.
 
-    `links` maps a page's path to those it links to. Git is asked only when a page was ever reviewed.
+    `links` maps a page's path to those it links to. Git is asked only when a page was ever reviewed, and not
+    at all where the caller knows the `history`.
     """
     written = [one for one in pages if not one.generated]
     reviewed = {one.path: _reviewed(one) for one in written}
-    known = log(root) if any(reviewed.values()) else Log()
+    known = (history or log(root)) if any(reviewed.values()) else Log()
     counted = _counted(links or {})
     found = [_of(one, reviewed[one.path], known, root, counted.get(one.path, 0)) for one in written]
     order = [State.STALE, State.UNKNOWN, State.NEVER, State.NOTHING, State.FRESH]
