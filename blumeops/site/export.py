@@ -78,12 +78,19 @@ def texts(source: Source) -> dict[str, str]:
             target = posixpath.normpath(beside) if way else origin
             return anchors.get(target, {}).get(unquote(slug), slug)
 
-        body = _body(source, page, done.text)
-        filled = _MARKER.sub(lambda found, page=page: _listing(found["name"], page, vault), body)
-        if page.generated and path == graph.PAGE:
-            filled = f"# {page.title}\n\nThe site draws it. All pages:\n\n{_listing('all', page, vault)}"
-        made[path] = _with_heading(page, plain.plain(strip(filled, titles=False), anchor))
+        made[path] = with_heading(page, plain.plain(body(source, page, done.text), anchor))
     return made
+
+
+def body(source: Source, page: Page, linked: str) -> str:
+    """A page's text with its listings and a runbook's outcome written out, in the site's own Markdown.
+
+    `linked` is its text with links rewritten; those of what is written out are relative to the page, too.
+    """
+    if page.generated and page.path == graph.PAGE:
+        return f"# {page.title}\n\nThe site draws it. All pages:\n\n{_listing('all', page, source.vault)}"
+    text = _body(source, page, linked)
+    return strip(_MARKER.sub(lambda found: _listing(found["name"], page, source.vault), text), titles=False)
 
 
 def _body(source: Source, page: Page, linked: str) -> str:
@@ -137,7 +144,8 @@ def _item(one: Page, origin: Page) -> str:
     return f"{link}: {wikilinks.safe(one.description)}" if one.description else link
 
 
-def _with_heading(page: Page, text: str) -> str:
+def with_heading(page: Page, text: str) -> str:
+    """A page's text closed up, below its title."""
     text = plain.close_up(text)
     has_one = any(heading.level == 1 for heading in markdown.headings(text))
     return f"{text}\n" if has_one else f"# {wikilinks.escape(page.title)}\n\n{text}\n"

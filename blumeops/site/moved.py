@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from blumeops.site import anchors, linking, prose
@@ -38,17 +39,32 @@ _MARKER = re.compile(r"^<!-- (?:blumeops:|material/)[^\n]*-->[ \t]*$", re.MULTIL
 _CELL = re.compile(r"^(?P<run>`{3,}|~{3,})\{code-cell\}[^\n]*", re.MULTILINE)
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A relative address in a text: where it stands, what it says, and whether it is one of HTML."""
+
+    start: int
+    end: int
+    text: str
+    html: bool
+
+
 def addresses(page: Page, base: str) -> Iterator[Edit]:
     """Every relative address of a page as it is from another one, also in HTML and in link definitions."""
-    blocks = prose.mask_blocks(page.text)
+    for found in relative_addresses(page.text):
+        made = _html_address if found.html else _address
+        yield Edit(found.start, found.end, made(found.text, page.path, base))
+
+
+def relative_addresses(text: str) -> Iterator[Address]:
+    """Every relative address of a text that its reader may follow, in order: none in code."""
+    blocks = prose.mask_blocks(text)
     hidden = [piece for piece in prose.hidden(blocks) if piece.kind is not Kind.TAG]
     for found in _ADDRESS.finditer(prose.blank(blocks, hidden)):
         group = next(name for name in ("angle", "bare", "html") if found[name] is not None)
         address = found[group]
-        if not address or _OUTSIDE.match(address):
-            continue
-        made = _html_address if group == "html" else _address
-        yield Edit(found.start(group), found.end(group), made(address, page.path, base))
+        if address and not _OUTSIDE.match(address):
+            yield Address(found.start(group), found.end(group), address, group == "html")
 
 
 def _address(address: str, origin: str, base: str) -> str:
@@ -60,12 +76,13 @@ def _address(address: str, origin: str, base: str) -> str:
 def _html_address(address: str, origin: str, base: str) -> str:
     """HTML names what the site has, folders: a page `a/b.md` is at `a/b/`."""
     path, hash_, fragment = address.partition("#")
-    target = posixpath.normpath(posixpath.join(_folder(origin), path))
+    target = posixpath.normpath(posixpath.join(folder(origin), path))
     closed = "/" if path.endswith("/") or not path else ""
-    return posixpath.relpath(target, _folder(base)) + closed + hash_ + fragment
+    return posixpath.relpath(target, folder(base)) + closed + hash_ + fragment
 
 
-def _folder(path: str) -> str:
+def folder(path: str) -> str:
+    """The folder that a page is in the site, from which a browser follows its addresses."""
     return posixpath.dirname(path) if posixpath.basename(path) == "index.md" else path.removesuffix(".md")
 
 
