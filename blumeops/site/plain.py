@@ -154,6 +154,8 @@ def _inline(text: str, anchor: Anchors) -> str:
 
 def _in_prose(pattern: re.Pattern[str], made: Callable[[re.Match[str]], str], text: str) -> str:
     """Replace what the pattern finds outside of code. Lengths are kept by the mask, so places agree."""
+    if not pattern.search(text):
+        return text  # most pages have none of most forms, and to mask a page takes longest
     pieces: list[str] = []
     position = 0
     for masked in pattern.finditer(markdown.mask(text)):
