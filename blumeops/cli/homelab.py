@@ -33,16 +33,30 @@ diff_option = click.option(
 @target_option
 @json_option
 @diff_option
+@click.option("--token", is_flag=True, help="Print the plan's token, too: `apply --plan` takes it.")
 @quiet_option
-def plan(layers: tuple[str, ...], target: str, as_json: bool, diff: str, quiet: bool) -> int:
+def plan(layers: tuple[str, ...], target: str, as_json: bool, diff: str, token: bool, quiet: bool) -> int:
     """Show what apply would change: desired state against the live system.
 
     Exit code 0 says that nothing would change, 1 that something would.
     """
     from blumeops.cli import show
 
-    found = _open(target).plan(layers, notify=show.progress(quiet=quiet or as_json))
-    show.report(found, as_json=as_json, diffs=show.Diffs[diff.upper()])
+    homelab = _open(target)
+    found = homelab.plan(layers, notify=show.progress(quiet=quiet or as_json))
+    if not token:
+        show.report(found, as_json=as_json, diffs=show.Diffs[diff.upper()])
+        return found.exit_code
+    from blumeops import plan_token
+
+    made = plan_token.of(homelab, found)
+    if as_json:
+        told = {**found.to_dict(), "token": str(made or "")}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return found.exit_code
+    show.report(found, as_json=False, diffs=show.Diffs[diff.upper()])
+    why = "a layer is unknown, or something under homelab/ is not committed"
+    click.echo(f"token: {made}" if made else f"no token: {why}")
     return found.exit_code
 
 
@@ -80,19 +94,29 @@ def status(layers: tuple[str, ...], target: str, as_json: bool, quiet: bool) -> 
 @target_option
 @json_option
 @yes_option
+@click.option("--plan", "token", default="", metavar="TOKEN", help="Only if the plan is still this one.")
 @quiet_option
-def apply(layers: tuple[str, ...], target: str, as_json: bool, yes: bool, quiet: bool) -> int:
+def apply(layers: tuple[str, ...], target: str, as_json: bool, yes: bool, token: str, quiet: bool) -> int:
     """Make the live system what Git says, after showing the plan and asking.
 
     Layers are changed in order: tailnet, hosts, cluster. A failure stops the later ones; running apply
     again finishes it. Uncommitted changes under homelab/ are refused.
+
+    With --plan, the layers are those of the token, and exit code 3 says that the plan is another one now.
     """
     from blumeops.cli import show
 
     homelab = _open(target)
     homelab.repository.require_clean()
     notify = show.progress(quiet=quiet or as_json)
-    plans = homelab.plan(layers, notify=notify)
+    if token:
+        from blumeops import plan_token
+
+        wanted = plan_token.read(token, homelab.target.name)
+        plans = homelab.plan(layers or wanted.layers, notify=notify)
+        plan_token.require(homelab, wanted, plans)
+    else:
+        plans = homelab.plan(layers, notify=notify)
     _agree(homelab.target.identity, target, yes=yes, as_json=as_json)(plans)
     done = homelab.apply(layers, plans=plans, notify=notify)
     show.report(done, as_json=as_json)
