@@ -1,195 +1,128 @@
-"""What Git says of a host, service, tag, group, role or Application: a line for each fact, with its place.
+"""Cut desired state where its own format has borders, comments standing with what they speak of.
 
-The rows come from the service map and from the policy: who brings a service about, on which host, under which
-route, with which tag, and which rules name that tag. Each quotes its lines of the source as they stand there,
-folded into one line. Read without any engine, and kept by what the file system says of the files.
+A policy rule by rule, a play and a role task by task, a manifest document by document, everything else at its
+empty lines. Files that are short enough stay whole: half an Application explains nothing. Only borders are
+looked for and nothing is parsed, so a broken file is cut as well as a good one.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
-from blumeops.context import policy_rows
-from blumeops.services import manifests, map
-from blumeops.services.manifests import Fact
-from blumeops.services.model import Application, Role, Service, normal
-from blumeops.site.cache import Cache, digest
+from blumeops.context.model import Kind, Section
+from blumeops.context.sections import Piece, cut
 
-LONGEST = 240
-"""Characters of a row's text; more is for whoever opens the file."""
-
-KEY_FILES = ("defaults", "templates", "files", "handlers", "vars")
-"""The folders of a role beside its tasks, in the order in which a reader wants them."""
-
-_FORM = "desired state of a context pack, 1"
-_WORD = re.compile(r"[\w:@.-]*\w")
-_POLICY = (".hujson",)
+WHOLE_LINES = 70
+"""A file of at most so many lines is one piece; a longer one is cut into pieces of about as many."""
+_MEMBER = re.compile(r'^(?:\t| {2,4})"(?P<key>[^"]+)":')
+_ELEMENT = re.compile(r"^(?:\t\t| {4,8})[{\[]")
+_OPENS = re.compile(r"\[\s*$")
+_COMMENT = re.compile(r"^\s*(?://|#|;)")
+_NAMED = re.compile(r"^- (?:name|hosts):\s*(?P<name>.+?)\s*$")
+_KIND = re.compile(r"^kind:\s*(?P<kind>\w+)\s*$", re.MULTILINE)
+_NAME = re.compile(r"^metadata:\n(?:[ ]+.*\n)*?[ ]+name:\s*(?P<name>\S+)", re.MULTILINE)
+_SECRET_KIND = re.compile(r"^kind:\s*[\"']?Secret[\"']?\s*$", re.MULTILINE)
+_ROLE = re.compile(r"(?:^|/)roles/(?P<role>[^/]+)/(?P<part>.+)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One fact of the desired state: what it is, where it stands, and its lines, folded; `about` names it.
-
-    A row without text is a pointer to a file.
-    """
-
-    what: str
-    path: str
-    line: int
-    last: int
-    text: str
-    about: tuple[str, ...]
-
-    @property
-    def place(self) -> str:
-        """Where it stands: `homelab/argocd/apps/miniflux.yaml:4`, with the last line when it has several."""
-        more = f"-{self.last}" if self.last > self.line else ""
-        return f"{self.path}:{self.line}{more}" if self.text else self.path
+def of_file(path: str, text: str) -> tuple[Section, ...]:
+    """The sections of a file of desired state. A manifest of a `Secret` is left out."""
+    lines = text.split("\n")
+    suffix = PurePosixPath(path).suffix
+    if suffix == ".hujson":
+        pieces = _policy(lines)
+    elif suffix in (".yaml", ".yml"):
+        pieces = _yaml(lines)
+    else:
+        pieces = _paragraphs(0, len(lines), lines)
+    return cut(list(pieces), lines, path=path, title=title(path, text), kind=Kind.DESIRED)
 
 
-def read(root: Path, cache: Cache | None = None) -> tuple[Row, ...]:
-    """Every row of a repository, those of services first; from the cache while its files are the same."""
-    root, kept = root.resolve(), cache or Cache(None)
-    files = manifests.files(root)
-    policies = [path for path in sorted((root / "homelab").rglob("*.hujson")) if not path.is_symlink()]
-    key = digest(_FORM, *(_stamp(path) for path in (*files.paths, *policies)))
-    said = kept.get(key)
-    if said is None:
-        rows = [*_services(root), *(row for path in policies for row in _policy(root, path))]
-        said = json.dumps([asdict(row) for row in rows])
-        kept.put(key, said)
-    return tuple(Row(**{**one, "about": tuple(one["about"])}) for one in json.loads(said))
+def title(path: str, text: str) -> str:
+    """What a person calls the file: the resource that it is, the role's part, or its path's end."""
+    if found := _ROLE.search(path):
+        return f"Role {found['role']}: {found['part']}"
+    kind, name = _KIND.search(text), _NAME.search(text)
+    if kind and name and text.count("\nkind:") + text.startswith("kind:") == 1:
+        return f"{kind['kind']} {name['name']}"
+    return "/".join(path.split("/")[-2:])
 
 
-def _stamp(path: Path) -> str:
-    seen = path.stat()
-    return f"{path} {seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}"
+def _policy(lines: Sequence[str]) -> Iterator[Piece]:
+    """Each member of the policy, and each rule, grant and test of those that are lists."""
+    key, begun = "", 0
+    for number, line in enumerate(lines):
+        member = _MEMBER.match(line)
+        if member or _ELEMENT.match(line):
+            start = _with_comments(number, lines, begun)
+            opened = not member and start > 0 and _OPENS.search(lines[start - 1])
+            if start > begun and not opened:
+                yield Piece(begun + 1, start, (key,) if key else ())
+                begun = start
+            key = member["key"] if member else key
+    yield Piece(begun + 1, len(lines), (key,) if key else ())
 
 
-def names(rows: Iterable[Row]) -> frozenset[str]:
-    """Every name that some rows are about."""
-    return frozenset(name for row in rows for name in row.about)
+def _with_comments(number: int, lines: Sequence[str], least: int) -> int:
+    """The line where the comments above a line begin, or the list that it is the first element of."""
+    while number > least and _COMMENT.match(lines[number - 1]):
+        number -= 1
+    return number
 
 
-def named_in(text: str, known: Iterable[str]) -> tuple[str, ...]:
-    """The known names that stand in a text, in the order in which they stand there; longer ones first."""
-    words = [word.casefold() for word in _WORD.findall(text)]
-    known, found = set(known), list[str]()
-    for n in range(len(words)):
-        for length in (3, 2, 1):
-            if n + length <= len(words):
-                spelt = " ".join(words[n : n + length])
-                found += [one for one in (spelt, normal(spelt)) if one in known]
-    return tuple(dict.fromkeys(found))
+def _yaml(lines: Sequence[str]) -> Iterator[Piece]:
+    """Documents, and of a long one its top-level tasks or keys, as many together as fit."""
+    for first, end in _documents(lines):
+        text = "\n".join(lines[first:end])
+        if _SECRET_KIND.search(text):
+            continue
+        kind, name = _KIND.search(text), _NAME.search(text)
+        said = (f"{kind['kind']} {name['name']}",) if kind and name else ()
+        starts = _tops(first, end, lines) if end - first > WHOLE_LINES else [first]
+        yield from _together(starts, end, lines, said)
 
 
-def about(rows: Iterable[Row], wanted: Iterable[str]) -> tuple[Row, ...]:
-    """The rows about these names, those of the first name first, each once."""
-    rows = tuple(rows)
-    return tuple(dict.fromkeys(row for name in wanted for row in rows if name in row.about))
+def _documents(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    begun = 0
+    for number, line in enumerate(lines):
+        if line.rstrip() == "---":
+            yield begun, number
+            begun = number + 1
+    yield begun, len(lines)
 
 
-def _services(root: Path) -> Iterator[Row]:
-    """The rows of the service map, read without its cards: the pages stand in the pack by themselves."""
-    lines = Lines(root)
-    for one in map.read(root, root / ".no-cards").services:
-        called = tuple(dict.fromkeys((one.name, *(normal(fact.value) for fact in one.made_by))))
-        yield from _of(one, called, lines)
-        for host, tag in zip(one.hosts, one.tags, strict=False):
-            yield _row("host", host, (host.value,), lines)
-            yield _row("tag", tag, (host.value, tag.value), lines)
+def _tops(first: int, end: int, lines: Sequence[str]) -> list[int]:
+    """Where something begins at the left edge, its comments with it."""
+    starts = [first]
+    for number in range(first, end):
+        line = lines[number]
+        if line and line[0] not in " \t#" and not line.startswith(("...", "]", "}")):
+            start = _with_comments(number, lines, starts[-1])
+            if start > starts[-1]:
+                starts.append(start)
+    return starts
 
 
-def _of(one: Service, called: tuple[str, ...], lines: Lines) -> Iterator[Row]:
-    if one.application:
-        yield from _application(one.application, called, lines)
-    for role in one.roles:
-        yield from _role(role, called, lines)
-    for what, fact in (("image", one.image), ("version", one.version)):
-        if fact:
-            yield _row(what, fact, called, lines)
-    for route in one.routes:
-        yield lines.block("route", route.fact, (*called, route.name, route.host))
-    for host in one.hosts:
-        yield _row("runs on", host, called, lines)
+def _together(starts: list[int], end: int, lines: Sequence[str], said: tuple[str, ...]) -> Iterator[Piece]:
+    begun = starts[0]
+    for number, start in enumerate(starts):
+        after = starts[number + 1] if number + 1 < len(starts) else end
+        if after - begun > WHOLE_LINES // 2 and start > begun:
+            yield Piece(begun + 1, start, said or _task(begun, lines))
+            begun = start
+    yield Piece(begun + 1, end, said or (_task(begun, lines) if len(starts) > 1 else ()))
 
 
-def _application(one: Application, called: tuple[str, ...], lines: Lines) -> Iterator[Row]:
-    yield lines.block("Application", Fact(one.name, one.fact.path, one.fact.line), called)
-    for folder in one.folders:
-        if line := lines.having(one.fact.path, folder):
-            yield _row("deploys", Fact(folder, one.fact.path, line), called, lines)
-    for workload in one.workloads:
-        for fact in (*workload.images, *workload.ports, *workload.host_ports, *workload.kept):
-            yield _row(f"{workload.kind} {workload.name}", fact, called, lines)
+def _task(number: int, lines: Sequence[str]) -> tuple[str, ...]:
+    named = next((found for line in lines[number : number + 12] if (found := _NAMED.match(line))), None)
+    return (named["name"].strip("\"'"),) if named else ()
 
 
-def _role(one: Role, called: tuple[str, ...], lines: Lines) -> Iterator[Row]:
-    folder = Path(one.fact.path).parents[1]
-    yield Row("tasks", one.fact.path, 1, 1, "", called)
-    for name in KEY_FILES:
-        for path in sorted((lines.root / folder / name).glob("*")):
-            if path.is_file() and not path.is_symlink():
-                yield Row(name, (folder / name / path.name).as_posix(), 1, 1, "", called)
-    for what, facts in (
-        ("unit", one.units),
-        ("port", one.ports),
-        ("package", one.packages),
-        ("keeps", one.kept),
-    ):
-        for fact in facts:
-            yield _row(what, fact, called, lines)
-
-
-def _row(what: str, fact: Fact, called: tuple[str, ...], lines: Lines) -> Row:
-    line = max(fact.line, 1)
-    return Row(what, fact.path, line, line, lines.folded(fact.path, line, line), called)
-
-
-def _policy(root: Path, path: Path) -> Iterator[Row]:
-    shown = path.relative_to(root).as_posix()
-    lines = Lines(root)
-    for part in policy_rows.read(path, shown):
-        yield Row(
-            part.what, shown, part.line, part.last, lines.folded(shown, part.line, part.last), part.about
-        )
-
-
-class Lines:
-    """The lines of a repository's files, each file read once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._read: dict[str, list[str]] = {}
-
-    def of(self, path: str) -> list[str]:
-        """The lines of a file; none when it cannot be read."""
-        if path not in self._read:
-            try:
-                self._read[path] = (self.root / path).read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError):
-                self._read[path] = []
-        return self._read[path]
-
-    def folded(self, path: str, first: int, last: int) -> str:
-        """Some lines as one, with a single space between words, cut where a row gets too long."""
-        text = " ".join(" ".join(self.of(path)[first - 1 : last]).split())
-        return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-    def having(self, path: str, word: str) -> int:
-        """The first line that ends in a word; 0 when none does."""
-        return next((n for n, line in enumerate(self.of(path), 1) if line.rstrip().endswith(word)), 0)
-
-    def block(self, what: str, fact: Fact, called: tuple[str, ...]) -> Row:
-        """The item of a YAML list that begins at a fact's line, with its deeper lines; else that line."""
-        lines, first = self.of(fact.path), max(fact.line, 1)
-        last = first
-        if first <= len(lines) and lines[first - 1].lstrip().startswith("- "):
-            depth = len(lines[first - 1]) - len(lines[first - 1].lstrip())
-            while last < len(lines) and lines[last].startswith(" " * (depth + 1)):
-                last += 1
-        return Row(what, fact.path, first, last, self.folded(fact.path, first, last), called)
+def _paragraphs(first: int, end: int, lines: Sequence[str]) -> Iterator[Piece]:
+    starts = [first]
+    for number in range(first + 1, end):
+        if not lines[number - 1].strip() and lines[number].strip() and lines[number][0] not in " \t":
+            starts.append(number)
+    yield from _together(starts if end - first > WHOLE_LINES else [first], end, lines, ())

@@ -1,195 +1,150 @@
-"""What Git says of a host, service, tag, group, role or Application: a line for each fact, with its place.
-
-The rows come from the service map and from the policy: who brings a service about, on which host, under which
-route, with which tag, and which rules name that tag. Each quotes its lines of the source as they stand there,
-folded into one line. Read without any engine, and kept by what the file system says of the files.
-"""
+"""Entries become rows: sections, words, names, and the links between pages once all names are known."""
 
 from __future__ import annotations
 
 import json
+import posixpath
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from blumeops.context import policy_rows
-from blumeops.services import manifests, map
-from blumeops.services.manifests import Fact
-from blumeops.services.model import Application, Role, Service, normal
-from blumeops.site.cache import Cache, digest
+if TYPE_CHECKING:
+    from blumeops.context.files import Stamp
+    from blumeops.context.reading import Entry
 
-LONGEST = 240
-"""Characters of a row's text; more is for whoever opens the file."""
-
-KEY_FILES = ("defaults", "templates", "files", "handlers", "vars")
-"""The folders of a role beside its tasks, in the order in which a reader wants them."""
-
-_FORM = "desired state of a context pack, 1"
-_WORD = re.compile(r"[\w:@.-]*\w")
-_POLICY = (".hujson",)
+MOST_SAID = 40
+"""So many links to one page say with their own words what it is about."""
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_MARKS = re.compile(r"[`*\[\]|{}<>]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One fact of the desired state: what it is, where it stands, and its lines, folded; `about` names it.
-
-    A row without text is a pointer to a file.
-    """
-
-    what: str
-    path: str
-    line: int
-    last: int
-    text: str
-    about: tuple[str, ...]
-
-    @property
-    def place(self) -> str:
-        """Where it stands: `homelab/argocd/apps/miniflux.yaml:4`, with the last line when it has several."""
-        more = f"-{self.last}" if self.last > self.line else ""
-        return f"{self.path}:{self.line}{more}" if self.text else self.path
-
-
-def read(root: Path, cache: Cache | None = None) -> tuple[Row, ...]:
-    """Every row of a repository, those of services first; from the cache while its files are the same."""
-    root, kept = root.resolve(), cache or Cache(None)
-    files = manifests.files(root)
-    policies = [path for path in sorted((root / "homelab").rglob("*.hujson")) if not path.is_symlink()]
-    key = digest(_FORM, *(_stamp(path) for path in (*files.paths, *policies)))
-    said = kept.get(key)
-    if said is None:
-        rows = [*_services(root), *(row for path in policies for row in _policy(root, path))]
-        said = json.dumps([asdict(row) for row in rows])
-        kept.put(key, said)
-    return tuple(Row(**{**one, "about": tuple(one["about"])}) for one in json.loads(said))
+def write(
+    base: sqlite3.Connection,
+    entries: Mapping[str, tuple[Entry, Stamp]],
+    same: Mapping[str, Stamp],
+    gone: Iterable[str],
+) -> None:
+    """Bring the tables up to date, inside of a transaction of the caller's."""
+    base.executemany(
+        "update file set size = ?, modified = ?, changed = ?, inode = ? where path = ?",
+        ((*stamp, path) for path, stamp in same.items()),
+    )
+    before = _linking(base)
+    for path in sorted({*gone, *entries}):
+        _remove(base, path)
+    for path in sorted(entries):
+        _insert(base, *entries[path])
+    if entries or gone:
+        _relink(base, _linking(base) != before)
 
 
-def _stamp(path: Path) -> str:
-    seen = path.stat()
-    return f"{path} {seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}"
+def _linking(base: sqlite3.Connection) -> list[tuple]:
+    """All that decides which page a link leads to."""
+    return base.execute(
+        "select path, site, title, page_id, aliases, links from file where site <> '' order by path"
+    ).fetchall()
 
 
-def names(rows: Iterable[Row]) -> frozenset[str]:
-    """Every name that some rows are about."""
-    return frozenset(name for row in rows for name in row.about)
+def _remove(base: sqlite3.Connection, path: str) -> None:
+    found = base.execute("select id from file where path = ?", (path,)).fetchone()
+    if found is None:
+        return
+    base.execute("delete from words where rowid in (select id from section where file = ?)", found)
+    for table, column in (("section", "file"), ("name", "file"), ("file", "id")):
+        base.execute(f"delete from {table} where {column} = ?", found)
+    base.execute("delete from pages where rowid = ?", found)
 
 
-def named_in(text: str, known: Iterable[str]) -> tuple[str, ...]:
-    """The known names that stand in a text, in the order in which they stand there; longer ones first."""
-    words = [word.casefold() for word in _WORD.findall(text)]
-    known, found = set(known), list[str]()
-    for n in range(len(words)):
-        for length in (3, 2, 1):
-            if n + length <= len(words):
-                spelt = " ".join(words[n : n + length])
-                found += [one for one in (spelt, normal(spelt)) if one in known]
-    return tuple(dict.fromkeys(found))
+def _insert(base: sqlite3.Connection, entry: Entry, stamp: Stamp) -> None:
+    bodies = [searched(section.text) for section in entry.sections]
+    links = [[link.target, link.standard, link.context] for link in entry.links]
+    row = (
+        entry.path, entry.kind.value, entry.digest, *stamp, entry.site, entry.title, entry.id,
+        json.dumps(entry.aliases), json.dumps(entry.names), searched(entry.about), " ".join(entry.layers),
+        json.dumps(links), sum(len(body) for body in bodies),
+    )  # fmt: skip
+    columns = "path, kind, digest, size, modified, changed, inode, site, title, page_id, aliases, names, about, layers, links, length"  # noqa: E501
+    marks = ", ".join("?" * len(row))
+    file = base.execute(f"insert into file ({columns}) values ({marks})", row).lastrowid
+    about = searched(entry.about)
+    for number, (section, body) in enumerate(zip(entry.sections, bodies, strict=True)):
+        made = base.execute(
+            "insert into section (file, number, line, last, anchor, headings, tokens, bare, text)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (file, number, section.line, section.last, section.anchor,
+             json.dumps(section.headings, ensure_ascii=False), section.tokens, _is_bare(section.text),
+             section.text),
+        ).lastrowid  # fmt: skip
+        words = (made, entry.title, about, searched(" ".join(section.headings)), body)
+        base.execute("insert into words (rowid, title, about, headings, body) values (?, ?, ?, ?, ?)", words)
+    headings = " ".join(dict.fromkeys(said for section in entry.sections for said in section.headings))
+    base.execute(
+        "insert into pages (rowid, title, about, headings, body, said) values (?, ?, ?, ?, ?, '')",
+        (file, entry.title, about, searched(headings), "\n".join(bodies)),
+    )
+    base.executemany(
+        "insert or ignore into name values (?, ?, ?)",
+        ((folded, file, rank) for rank, name in enumerate(entry.names) if (folded := fold(name))),
+    )
 
 
-def about(rows: Iterable[Row], wanted: Iterable[str]) -> tuple[Row, ...]:
-    """The rows about these names, those of the first name first, each once."""
-    rows = tuple(rows)
-    return tuple(dict.fromkeys(row for name in wanted for row in rows if name in row.about))
+def searched(text: str) -> str:
+    """A text as it is searched: without comments and marks."""
+    return _MARKS.sub(" ", _COMMENT.sub(" ", text))
 
 
-def _services(root: Path) -> Iterator[Row]:
-    """The rows of the service map, read without its cards: the pages stand in the pack by themselves."""
-    lines = Lines(root)
-    for one in map.read(root, root / ".no-cards").services:
-        called = tuple(dict.fromkeys((one.name, *(normal(fact.value) for fact in one.made_by))))
-        yield from _of(one, called, lines)
-        for host, tag in zip(one.hosts, one.tags, strict=False):
-            yield _row("host", host, (host.value,), lines)
-            yield _row("tag", tag, (host.value, tag.value), lines)
+def fold(name: str) -> str:
+    """A name without regard to case and to what stands between its words."""
+    return " ".join(re.findall(r"\w+", name.casefold().replace("_", " ")))
 
 
-def _of(one: Service, called: tuple[str, ...], lines: Lines) -> Iterator[Row]:
-    if one.application:
-        yield from _application(one.application, called, lines)
-    for role in one.roles:
-        yield from _role(role, called, lines)
-    for what, fact in (("image", one.image), ("version", one.version)):
-        if fact:
-            yield _row(what, fact, called, lines)
-    for route in one.routes:
-        yield lines.block("route", route.fact, (*called, route.name, route.host))
-    for host in one.hosts:
-        yield _row("runs on", host, called, lines)
+def _is_bare(text: str) -> bool:
+    """Whether a section is a heading and nothing else."""
+    return all(not line.strip() or line.startswith("#") for line in text.split("\n"))
 
 
-def _application(one: Application, called: tuple[str, ...], lines: Lines) -> Iterator[Row]:
-    yield lines.block("Application", Fact(one.name, one.fact.path, one.fact.line), called)
-    for folder in one.folders:
-        if line := lines.having(one.fact.path, folder):
-            yield _row("deploys", Fact(folder, one.fact.path, line), called, lines)
-    for workload in one.workloads:
-        for fact in (*workload.images, *workload.ports, *workload.host_ports, *workload.kept):
-            yield _row(f"{workload.kind} {workload.name}", fact, called, lines)
+def _relink(base: sqlite3.Connection, changed: bool) -> None:
+    """Resolve every link anew when names or links are others, and say of each page what links say."""
+    if not changed:
+        return
+    from blumeops.site import vault
+
+    rows = base.execute(
+        "select id, path, site, title, page_id, aliases, links from file where site <> '' order by path"
+    ).fetchall()
+    pages = vault.vault(
+        vault.Page(site, path, "", title, tuple(json.loads(aliases)), id=page_id)
+        for _, path, site, title, page_id, aliases, _ in rows
+    )
+    ids = {site: number for number, _, site, *_ in rows}
+    counted: Counter[tuple[int, int]] = Counter()
+    said: defaultdict[int, list[str]] = defaultdict(list)
+    for number, _, site, *_, links in rows:
+        for target, standard, context in json.loads(links):
+            found = _resolve(target, standard, site, pages)
+            if found in ids and ids[found] != number:
+                counted[number, ids[found]] += 1
+                said[ids[found]].append(context)
+    base.execute("delete from link")
+    base.executemany("insert into link values (?, ?, ?)", ((*pair, n) for pair, n in sorted(counted.items())))
+    for number, *_ in rows:
+        _say(base, number, "\n".join(searched(one) for one in said[number][:MOST_SAID]))
 
 
-def _role(one: Role, called: tuple[str, ...], lines: Lines) -> Iterator[Row]:
-    folder = Path(one.fact.path).parents[1]
-    yield Row("tasks", one.fact.path, 1, 1, "", called)
-    for name in KEY_FILES:
-        for path in sorted((lines.root / folder / name).glob("*")):
-            if path.is_file() and not path.is_symlink():
-                yield Row(name, (folder / name / path.name).as_posix(), 1, 1, "", called)
-    for what, facts in (
-        ("unit", one.units),
-        ("port", one.ports),
-        ("package", one.packages),
-        ("keeps", one.kept),
-    ):
-        for fact in facts:
-            yield _row(what, fact, called, lines)
+def _say(base: sqlite3.Connection, file: int, said: str) -> None:
+    if base.execute("select said from file where id = ?", (file,)).fetchone()[0] != said:
+        base.execute("update file set said = ? where id = ?", (said, file))
+        base.execute("update pages set said = ? where rowid = ?", (said, file))
 
 
-def _row(what: str, fact: Fact, called: tuple[str, ...], lines: Lines) -> Row:
-    line = max(fact.line, 1)
-    return Row(what, fact.path, line, line, lines.folded(fact.path, line, line), called)
+def _resolve(target: str, standard: bool, site: str, pages: object) -> str:
+    from blumeops.site.vault import Page, Vault
 
-
-def _policy(root: Path, path: Path) -> Iterator[Row]:
-    shown = path.relative_to(root).as_posix()
-    lines = Lines(root)
-    for part in policy_rows.read(path, shown):
-        yield Row(
-            part.what, shown, part.line, part.last, lines.folded(shown, part.line, part.last), part.about
-        )
-
-
-class Lines:
-    """The lines of a repository's files, each file read once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._read: dict[str, list[str]] = {}
-
-    def of(self, path: str) -> list[str]:
-        """The lines of a file; none when it cannot be read."""
-        if path not in self._read:
-            try:
-                self._read[path] = (self.root / path).read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError):
-                self._read[path] = []
-        return self._read[path]
-
-    def folded(self, path: str, first: int, last: int) -> str:
-        """Some lines as one, with a single space between words, cut where a row gets too long."""
-        text = " ".join(" ".join(self.of(path)[first - 1 : last]).split())
-        return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-    def having(self, path: str, word: str) -> int:
-        """The first line that ends in a word; 0 when none does."""
-        return next((n for n, line in enumerate(self.of(path), 1) if line.rstrip().endswith(word)), 0)
-
-    def block(self, what: str, fact: Fact, called: tuple[str, ...]) -> Row:
-        """The item of a YAML list that begins at a fact's line, with its deeper lines; else that line."""
-        lines, first = self.of(fact.path), max(fact.line, 1)
-        last = first
-        if first <= len(lines) and lines[first - 1].lstrip().startswith("- "):
-            depth = len(lines[first - 1]) - len(lines[first - 1].lstrip())
-            while last < len(lines) and lines[last].startswith(" " * (depth + 1)):
-                last += 1
-        return Row(what, fact.path, first, last, self.folded(fact.path, first, last), called)
+    assert isinstance(pages, Vault)
+    if standard:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(site), unquote(target)))
+    found = pages.resolve(target, origin=site)
+    return found.path if isinstance(found, Page) else ""
