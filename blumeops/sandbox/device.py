@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from blumeops import mode, process
 from blumeops.errors import BlumeOpsError, EngineError
-from blumeops.sandbox import engines, hosts
+from blumeops.sandbox import engines, hosts, images
 from blumeops.sandbox.layout import LAPTOP, Layout, layout
 from blumeops.target import Secret, Target
 
@@ -95,7 +95,8 @@ def _start(place: Layout, name: str) -> None:
     """Give the device its network and its tailscaled, unless it has them."""
     host = FIRST_HOST + zlib.crc32(name.encode()) % 100
     address = f"{place.network[host]}/{place.network.prefixlen}"
-    _run(place, "sh", "-c", _START, "start", name, address, place.gateway, _folder(name))
+    agent = " ".join(images.TAILSCALED)
+    _run(place, "sh", "-c", _START, "start", name, address, place.gateway, _folder(name), agent)
 
 
 _START = """
@@ -114,8 +115,7 @@ ip -netns "$1" route add default via "$3"
 # Its own /etc: tailscaled writes the resolver's configuration there, and the laptop has one of its own.
 systemd-run --quiet --collect --unit="device-$1" --property=RuntimeDirectory="device-$1" \
     --property=NetworkNamespacePath="/run/netns/$1" --property=BindPaths="/etc/netns/$1:/etc" \
-    --property=KillSignal=SIGKILL --setenv=TS_DEBUG_FIREWALL_MODE=nftables \\
-    --setenv=TS_NO_LOGS_NO_SUPPORT=true \
+    --property=KillSignal=SIGKILL --property=Environment="$5" \
     /usr/local/sbin/tailscaled --state=mem: --statedir="$4" --socket="$4/tailscaled.sock" --port=0
 """
 _LEAVE = """

@@ -39,6 +39,15 @@ DPKG_OPTIONS = (
     "path-exclude=/usr/share/locale/*",
 )
 
+TAILSCALED = (
+    "TS_DEBUG_FIREWALL_MODE=nftables",
+    "TS_NO_LOGS_NO_SUPPORT=true",
+    # The relay on the bridge is headscale's own, without a certificate. Without a relay a node's first packet
+    # to a peer is lost, and WireGuard says hello again only after five seconds.
+    "TS_DEBUG_USE_DERP_HTTP=true",
+)
+"""The environment of every node agent."""
+
 FILES = {
     "etc/ssh/sshd_config.d/10-sandbox.conf": (
         "HostKey /etc/ssh/ssh_host_ed25519_key\n"
@@ -55,7 +64,7 @@ FILES = {
     "etc/systemd/system/tailscaled.service": (
         "[Unit]\nDescription=Tailscale node agent\nAfter=network.target\n"
         "ConditionFileIsExecutable=/usr/local/sbin/tailscaled\n\n"
-        "[Service]\nEnvironment=TS_DEBUG_FIREWALL_MODE=nftables TS_NO_LOGS_NO_SUPPORT=true\n"
+        f"[Service]\nEnvironment={' '.join(TAILSCALED)}\n"
         "ExecStart=/usr/local/sbin/tailscaled --statedir=/var/lib/tailscale"
         " --socket=/run/tailscale/tailscaled.sock\n"
         "Restart=on-failure\nTimeoutStopSec=2\n\n[Install]\nWantedBy=multi-user.target\n"
