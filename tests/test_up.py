@@ -41,6 +41,7 @@ def test_dry_run_prints_every_component_and_starts_nothing() -> None:
 @pytest.mark.sandbox
 @pytest.mark.needs("hosts", "cluster")
 def test_up_ends_with_the_site_the_three_layers_and_what_to_try_next(brought_up: Ran) -> None:
+    assert brought_up.code == 0, str(brought_up)
     for layer in LAYERS:
         assert any(line.split()[:3] == [layer, "in", "sync"] for line in brought_up.out.splitlines()), str(
             brought_up
