@@ -1,0 +1,111 @@
+"""The pages about assistants: each snippet starts the server, and the transcript is what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+
+from tests import transcript
+from tests.conftest import BLUMEOPS
+
+ROOT = Path(__file__).resolve().parents[1]
+CONNECT = ROOT / "docs" / "how-to" / "connect-an-assistant.md"
+PLACEHOLDER = "/home/you/blumeops"
+"""What a reader replaces by the folder of the clone."""
+
+SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
+"""The key under which a client keeps its servers."""
+
+CLIENTS = ("Claude Code", "Claude Desktop", "VS Code", "Cursor", "Codex", "Zed")
+IN_THE_CLONE = ("Claude Code",)
+"""Clients that start a server where they were started, and whose snippet counts on it."""
+
+_SNIPPET = re.compile(
+    r"^## (?P<client>[^\n]+)\n(?:(?!^## ).)*?^```(?P<kind>json|toml)\n(?P<text>.*?)^```", re.M | re.S
+)
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """The configuration that the page gives for one client."""
+
+    client: str
+    kind: str
+    text: str
+
+    @property
+    def server(self) -> dict[str, object]:
+        """The one server in it."""
+        whole = tomllib.loads(self.text) if self.kind == "toml" else json.loads(self.text)
+        ((key, servers),) = whole.items()
+        assert key in SERVERS
+        ((name, server),) = servers.items()
+        assert name == "blumeops"
+        return server
+
+    def words(self) -> tuple[str, ...]:
+        """The command and its arguments, on a machine whose clone is this one."""
+        return tuple(resolved(word) for word in (self.server["command"], *self.server["args"]))
+
+    def folder(self) -> Path:
+        """Where the client starts it; `/` stands for any folder that has nothing to do with us."""
+        return ROOT if self.client in IN_THE_CLONE else Path("/")
+
+
+def snippets() -> list[Snippet]:
+    found = _SNIPPET.finditer(CONNECT.read_text())
+    return [Snippet(one["client"], one["kind"], one["text"]) for one in found]
+
+
+@cache
+def tools(words: tuple[str, ...], folder: Path) -> frozenset[str]:
+    """The tools of the server that a command starts; two clients with one command need one start."""
+    command, *arguments = words
+    server = StdioServerParameters(command=command, args=arguments, cwd=folder)
+
+    async def ask() -> frozenset[str]:
+        async with Client(server, read_timeout_seconds=transcript.ANSWER_SECONDS) as client:
+            return frozenset(tool.name for tool in (await client.list_tools()).tools)
+
+    return asyncio.run(ask())
+
+
+def resolved(word: str) -> str:
+    """A word of a snippet as the client has it: variables filled in, the placeholder replaced."""
+    known: Mapping[str, str] = {"workspaceFolder": str(ROOT)}
+    word = _VARIABLE.sub(lambda found: known.get(found["name"], found["default"]), word)
+    word = word.replace(PLACEHOLDER, str(ROOT))
+    # In a clone that was set up these are one file; elsewhere the tests run in an environment of their own.
+    return str(BLUMEOPS) if Path(ROOT, word) == ROOT / ".venv/bin/blumeops" else word
+
+
+def test_the_page_has_a_snippet_for_each_client_and_no_other() -> None:
+    assert tuple(snippet.client for snippet in snippets()) == CLIENTS
+    assert re.findall(r"^```(?:json|toml)$", CONNECT.read_text(), re.M) == [
+        f"```{one.kind}" for one in snippets()
+    ]
+
+
+@pytest.mark.parametrize("snippet", snippets(), ids=lambda one: one.client.lower().replace(" ", "-"))
+def test_a_snippet_starts_the_server_from_wherever_its_client_stands(snippet: Snippet) -> None:
+    assert snippet.server.get("env", {}) == {}
+    assert {"search", "page"} <= tools(snippet.words(), snippet.folder())
+
+
+def test_the_transcript_is_what_the_server_answers() -> None:
+    now = transcript.rendered(transcript.CALLS, asyncio.run(transcript.answers(transcript.CALLS)))
+    page = transcript.PAGE.read_text()
+    assert transcript.written(page) == now, (
+        "python -m tests.transcript --write puts the new answers on the page"
+    )

@@ -1,0 +1,109 @@
+"""The tool calls on the page "Work with an AI assistant": made again, and written down.
+
+    .venv/bin/python -m tests.transcript          # shows what the server answers now
+    .venv/bin/python -m tests.transcript --write  # puts it on the page
+
+The calls are made by the protocol's own client, over standard input and output, to `blumeops mcp` on this
+repository. No model takes part. Only calls are chosen whose answers depend on the repository alone: no clock,
+no commit, no homelab that has to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "tutorials" / "work-with-an-assistant.md"
+BLUMEOPS = Path(sys.executable).with_name("blumeops")
+ANSWER_SECONDS = 120.0
+"""Patience with one answer, on a machine that does much else."""
+
+SHOWN_LINES = 34
+"""Lines of an answer that the page shows; of a longer one it says how many are left out."""
+
+BEGIN, END = "<!-- transcript: tests/transcript.py -->\n", "<!-- end of the transcript -->"
+_TICKS = re.compile(r"`+")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool, with the words of a person that lead to it."""
+
+    question: str
+    tool: str
+    arguments: Mapping[str, object]
+
+    def __str__(self) -> str:
+        return f"{self.tool} {json.dumps(self.arguments, ensure_ascii=False)}"
+
+
+CALLS: tuple[Call, ...] = (
+    Call("What do I lose when I update Miniflux?", "page", {"path": "miniflux", "line": 29, "tokens": 300}),
+)
+
+
+async def answers(calls: Iterable[Call]) -> tuple[str, ...]:
+    """What the server says to each call, in one session."""
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters
+
+    given = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    server = StdioServerParameters(
+        command=str(BLUMEOPS), args=["mcp", "--root", str(ROOT)], env=given or None, cwd="/"
+    )
+    async with Client(server, read_timeout_seconds=ANSWER_SECONDS) as client:
+        said = [await client.call_tool(call.tool, dict(call.arguments)) for call in calls]
+    return tuple("\n".join(block.text for block in one.content) for one in said)
+
+
+def rendered(calls: Iterable[Call], said: Iterable[str]) -> str:
+    """The calls and answers as they stand on the page."""
+    return "\n".join(_exchange(call, text) for call, text in zip(calls, said, strict=True))
+
+
+def written(page: str) -> str:
+    """The transcript that stands on the page."""
+    return _parts(page)[1]
+
+
+def main(words: list[str]) -> int:
+    """Show the transcript of now, or write it."""
+    now = rendered(CALLS, asyncio.run(answers(CALLS)))
+    if words == ["--write"]:
+        page = PAGE.read_text()
+        before, _, after = _parts(page)
+        PAGE.write_text(before + now + after)
+    elif words:
+        print(__doc__, file=sys.stderr)
+        return 2
+    else:
+        print(now)
+    return 0
+
+
+def _parts(page: str) -> tuple[str, str, str]:
+    """The page before the transcript, the transcript, and the page after it."""
+    if (page.count(BEGIN), page.count(END)) != (1, 1) or page.index(BEGIN) > page.index(END):
+        raise ValueError(f"{PAGE.name} has no single place for the transcript: {BEGIN}{END}")
+    first, last = page.index(BEGIN) + len(BEGIN), page.index(END)
+    return page[:first], page[first:last], page[last:]
+
+
+def _exchange(call: Call, said: str) -> str:
+    lines = said.rstrip("\n").split("\n")
+    shown = "\n".join(lines[:SHOWN_LINES])
+    left = len(lines) - SHOWN_LINES
+    marks = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
+    more = f"\n*The answer goes on for {left} lines.*\n" if left > 0 else ""
+    return f"\n> {call.question}\n\n```text\n{call}\n```\n\n{marks}text\n{shown}\n{marks}\n{more}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
