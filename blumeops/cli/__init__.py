@@ -18,7 +18,7 @@ from types import FrameType
 import click
 
 from blumeops import __version__
-from blumeops.cli import docs, homelab, mcp, policy, runbook, sandbox, services
+from blumeops.cli import context, docs, homelab, mcp, policy, runbook, sandbox, services
 from blumeops.cli import docs_check as docs_check  # its verb and the next one add themselves to `docs`
 from blumeops.cli import docs_review as docs_review
 from blumeops.cli import runbook_pages as runbook_pages  # this one and the next add their verbs to `runbook`
@@ -90,6 +90,7 @@ for command in (
     *runbook.COMMANDS,
     *docs.COMMANDS,
     *services.COMMANDS,
+    *context.COMMANDS,
     *policy.COMMANDS,
     *mcp.COMMANDS,
 ):

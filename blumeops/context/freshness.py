@@ -106,7 +106,7 @@ def _stamp(root: Path, path: str) -> str:
 
 
 def _reviews(root: Path, texts: Mapping[str, str], kept: Cache) -> Iterator[tuple[str, Mark]]:
-    """The pages that describe something that changed since they were reviewed, or of which nobody can know."""
+    """The pages whose subject changed since they were reviewed, and those of which nobody can know."""
     at = head(root)
     reviewed = {path: text for path, text in texts.items() if "\nreviewed:" in text[:4000]}
     keys = {path: digest("review of a context pack", at, path, text) for path, text in reviewed.items()}

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +41,15 @@ class Live:
     def unknown(self) -> tuple[str, ...]:
         """The layers that did not answer."""
         return tuple(one.layer for one in self.layers if one.state is State.UNKNOWN)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it says no more than the state of each layer."""
+        return not any(one.details for one in self.layers)
+
+    def without_details(self) -> Live:
+        """The states alone, without the changes that were seen."""
+        return replace(self, layers=tuple(replace(one, details=()) for one in self.layers))
 
     def text(self) -> str:
         """One line for each layer, and one for each change that it named; foreign words are in it."""

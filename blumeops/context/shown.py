@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from blumeops.context.rows import Row
 from blumeops.context.freshness import Mark
+from blumeops.context.git_says import Row
 from blumeops.context.live import Live
 from blumeops.context.model import Section
 from blumeops.context.rehearsed import Rehearsed
