@@ -209,7 +209,8 @@ def _dead_links(place: Place, staged: staging.Staged, fresh: Path) -> list[Probl
 def _digest_of(folder: Path, *besides: str) -> str:
     """What a site's links and anchors are: its pages, and the names of its other files."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    parts = [f.read_bytes() if f.suffix == ".html" else str(f.relative_to(folder)) for f in files]
+    read = {".html", ".md"}
+    parts = [f.read_bytes() if f.suffix in read else str(f.relative_to(folder)) for f in files]
     return digest(*besides, *parts).hex()
 
 

@@ -39,6 +39,19 @@ class Source:
         return self.runs.get(runbook_name(one), verified.NEVER)
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a staged tree was made from: its source, the texts with links rewritten, notes on freshness.
+
+    `keep` is true for a process that will stage again, and has use for what it remembers.
+    """
+
+    source: Source
+    linked: Mapping[str, str]
+    notes: Mapping[str, str]
+    keep: bool = False
+
+
 def runbook_name(one: Page) -> str:
     """The name of the runbook that a page is; empty for every other page."""
     if not one.source.startswith("runbooks/"):
@@ -141,8 +154,13 @@ def _listing(pages: list[Page], origin: Page) -> str:
 
 def _item(one: Page, origin: Page) -> str:
     link = f"-   **[{wikilinks.escape(one.title)}]({wikilinks.relative(one.path, origin.path)})**"
-    summary = one.description or _first_sentence(one.text)
-    return f"{link}\n\n    {wikilinks.safe(summary)}" if summary else link
+    about = summary(one)
+    return f"{link}\n\n    {wikilinks.safe(about)}" if about else link
+
+
+def summary(one: Page) -> str:
+    """What a page is about: its description, or else its first sentence."""
+    return one.description or _first_sentence(one.text)
 
 
 def _first_sentence(text: str) -> str:

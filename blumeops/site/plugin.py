@@ -9,10 +9,12 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 from blumeops.errors import BadInput
-from blumeops.site import csp, nav_memo, navigation, page_end, staging
+from blumeops.site import csp, llms, nav_memo, navigation, page_end, staging
+from blumeops.site.cache import Cache
 from blumeops.site.place import Place
 from blumeops.site.serve import watched
 
@@ -25,10 +27,15 @@ class BlumeOpsPlugin(BasePlugin):
 
     place: Place
     staged: staging.Staged | None = None
+    cache: Cache = Cache(None)
+    shown: staging.Staged
+    known: dict[str, bytes]
+    gone: bool
+    """A file that was there is not made any more."""
 
-    def take(self, place: Place, staged: staging.Staged) -> None:
-        """Let the next build use a tree that is staged already."""
-        self.place, self.staged = place, staged
+    def take(self, place: Place, staged: staging.Staged, cache: Cache) -> None:
+        """Let the next build use a tree that is staged already, and what is remembered of its pages."""
+        self.place, self.staged, self.cache = place, staged, cache
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Stage, then let MkDocs read the staged folder and its navigation. A wrong page ends the build."""
@@ -39,6 +46,7 @@ class BlumeOpsPlugin(BasePlugin):
             except BadInput as error:
                 raise PluginError(f"\n{error}") from error
         staged, self.staged = self.staged, None
+        self.shown, self.known, self.kept, self.gone = staged, {}, llms.Kept(), False
         config.docs_dir = str(staged.folder)
         config.nav = staged.nav
         config.theme.dirs.insert(0, str(THEME))
@@ -64,8 +72,9 @@ class BlumeOpsPlugin(BasePlugin):
         """Put the end of a page below its text."""
         return html + self.ends.pop(page.file.src_uri, "")
 
-    def on_env(self, env: Environment, *, config: MkDocsConfig, **_: object) -> Environment:
+    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> Environment:
         """Fill in what many pages share once."""
+        self.places = {file.src_uri: file.dest_uri for file in files.documentation_pages()}
         return nav_memo.remember(env, config.theme.get("features") or [])
 
     @event_priority(-100)
@@ -80,10 +89,18 @@ class BlumeOpsPlugin(BasePlugin):
 
     @event_priority(-100)
     def on_post_build(self, *, config: MkDocsConfig) -> None:
-        """Write the search's index as a script too: a page that is opened as a file may not fetch."""
+        """Write the search's index as a script too: a page that is opened as a file may not fetch.
+
+        Then what assistants look for; of a build that is brought up to date only what changed.
+        """
         index = Path(config.site_dir, "search", "search_index.json")
         if index.is_file():
             index.with_suffix(".js").write_text(f"var __index = {index.read_text('utf-8')}\n", "utf-8")
+        if self.staged is not None:
+            self.shown, self.staged = self.staged, None
+        site = llms.Site.of(self.shown, config.site_name, self.places)
+        kept = self.kept if site.basis.keep else None
+        self.gone = bool(llms.write(site, Path(config.site_dir), self.known, self.cache, kept))
 
     def on_serve(self, server: LiveReloadServer, **_: object) -> LiveReloadServer:
         """Watch what people edit; the staged folder itself changes with every build and is not watched."""

@@ -66,7 +66,8 @@ def render(
     with complaints() as said:
         try:
             config = config or configured(place)
-            _point(config, place, staged, into)
+            _point(config, staged, into)
+            _hand_over(config, place, staged, cache)
             build = _Build(config, cache)
             build.run()
         except (Abort, BuildError, MkDocsException) as error:
@@ -76,11 +77,14 @@ def render(
     return Rendered(tuple(dict.fromkeys(said)), build.rendered, build.remembered, None if said else build)
 
 
-def again(build: _Build, changed: Collection[str], into: Path, cache: Cache) -> Rendered | None:
+def again(
+    build: _Build, place: Place, staged: Staged, changed: Collection[str], into: Path, cache: Cache
+) -> Rendered | None:
     """Build these files of the staged tree again into a folder, and what is made of all pages.
 
     None when one of them shows in other pages too: its title, say. The build is then of no use any more.
     """
+    _hand_over(build.config, place, staged, cache)
     with complaints() as said:
         try:
             if not build.again(changed, into, cache):
@@ -107,10 +111,13 @@ def prepared(place: Place, staged: Staged) -> tuple[MkDocsConfig | None, str]:
     return None, ""
 
 
-def _point(config: MkDocsConfig, place: Place, staged: Staged, into: Path) -> None:
+def _point(config: MkDocsConfig, staged: Staged, into: Path) -> None:
     config.docs_dir, config.site_dir = str(staged.folder), str(into)
+
+
+def _hand_over(config: MkDocsConfig, place: Place, staged: Staged, cache: Cache) -> None:
     if "blumeops" in config.plugins:
-        config.plugins["blumeops"].take(place, staged)
+        config.plugins["blumeops"].take(place, staged, cache)
 
 
 @dataclass
@@ -193,7 +200,7 @@ class _Build:
                 self._write(file.page, *self.with_all)
         index.merge(file.src_uri for file in self.with_all[0])
         self._end()
-        return True
+        return "blumeops" not in self.config.plugins or not self.config.plugins["blumeops"].gone
 
     def _read(self, page: Page) -> None:
         """`_populate_page` of MkDocs, with the Markdown rendered only when it was not before."""

@@ -62,7 +62,7 @@ class Session:
         ):
             return None
         changed = [path for path, made in staged.digests.items() if self._digests[path] != made]
-        done = render.again(build, changed, fresh, cache)
+        done = render.again(build, place, staged, changed, fresh, cache)
         if done is not None and not done.complaints:
             _put(fresh, place.site)
             self._build, self._digests = build, dict(staged.digests)

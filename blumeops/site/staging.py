@@ -24,7 +24,7 @@ from blumeops.site.additions import additions
 from blumeops.site.additions import pages as made_pages
 from blumeops.site.backlinks import Contexts
 from blumeops.site.cache import digest
-from blumeops.site.compose import Source, finish, read_text, runbook_name
+from blumeops.site.compose import Basis, Source, finish, read_text, runbook_name
 from blumeops.site.leaks import leaks
 from blumeops.site.navigation import SECTIONS, Nav, navigation
 from blumeops.site.place import STAGED as STAGED
@@ -45,7 +45,7 @@ ATTACHMENTS = frozenset({
 class Staged:
     """The staged tree: its folder, the index of its pages, the navigation, and what was written.
 
-    `digests` are those of its files, by path; none when it was not written.
+    `digests` are those of its files, by path; none when it was not written. `basis` is what it was made from.
     """
 
     folder: Path
@@ -56,6 +56,7 @@ class Staged:
     removed: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     digests: Mapping[str, bytes] = field(default_factory=dict)
+    basis: Basis | None = None
 
 
 @dataclass(slots=True)
@@ -226,7 +227,7 @@ def stage(
     the problems are in what is returned, and a link that leads nowhere stays as it was written; without
     `write` nothing is written at all. `kept` is what an earlier call of this process left for this one.
     """
-    place, kept = Place.of(where), kept or Kept()
+    place, keep, kept = Place.of(where), kept is not None, kept or Kept()
     source = read(place, kept)
     _require_pages(place, source)
     into = folder or place.staged
@@ -234,10 +235,11 @@ def stage(
     problems = [*source.problems, *(problem for done in rewritten.values() for problem in done.problems)]
     texts = {path: finish(source, path, done.text, problems) for path, done in rewritten.items()}
     links = {path: done.links for path, done in rewritten.items()}
+    linked = {path: done.text for path, done in rewritten.items()}
     added = additions(
         place,
         source.vault,
-        {path: done.text for path, done in rewritten.items()},
+        linked,
         links,
         contexts=kept.contexts,
         runs={one.path: source.last_run(one) for one in source.vault.pages.values() if runbook_name(one)},
@@ -245,15 +247,16 @@ def stage(
     problems += added.problems
     if problems and strict:
         raise BadInput(problems)
-    for path, note in freshness.notes(place.root, source.vault.pages.values()).items():
+    notes = freshness.notes(place.root, source.vault.pages.values())
+    for path, note in notes.items():
         texts[path] = freshness.with_note(texts[path], note)
     for path, end in added.ends.items():
         texts[path] = texts[path].rstrip("\n") + "\n\n" + end
     runbooks = [one for one in source.vault.pages.values() if runbook_name(one)]
     wanted = {**texts, **added.files, **downloads.notebooks(runbooks), **source.files}
     written, removed, made = _write(wanted, into) if write else ((), (), {})
-    nav = navigation(source.vault.pages)
-    return Staged(into, source.vault, nav, links, written, removed, tuple(problems), made)
+    nav, basis = navigation(source.vault.pages), Basis(source, linked, notes, keep)
+    return Staged(into, source.vault, nav, links, written, removed, tuple(problems), made, basis)
 
 
 def _write(

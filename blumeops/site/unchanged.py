@@ -19,6 +19,7 @@ os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.utils import get_build_date
 
+from blumeops.site import llms
 from blumeops.site.cache import digest, json_text
 from blumeops.site.convert import is_pure
 from blumeops.site.digests import surroundings
@@ -43,6 +44,7 @@ def key(place: Place, staged: Staged, config: MkDocsConfig) -> str:
         ]
         return digest(
             around,
+            llms.made_from(staged.basis) if staged.basis else "",
             *(part for path, made in sorted(staged.digests.items()) for part in (path, made)),
             json_text([sources, staged.nav, get_build_date(), place.name, str(place.root)]),
             *(part for folder in _ours(config) for part in _files(folder)),
