@@ -46,7 +46,8 @@ def lychee() -> Path | None:
 def dead_links(program: Path, site: Path, place: Place, staged: Staged) -> list[Problem]:
     """Every link of a built site that leads nowhere in it, by the page that a person edits."""
     argv = [program, "--offline", "--include-fragments", "--index-files", "index.html", "--no-progress",
-            "--root-dir", site, "--extensions", _READ, "--format", "json", "--exclude-path", r"/assets/.*\.js$"]  # fmt: skip
+            "--root-dir", site, "--extensions", _READ, "--format", "json",
+            "--exclude-path", r"/assets/.*\.js$"]  # fmt: skip
     prefix = urlsplit(place.url).path.strip("/")
     if prefix:
         # The page for what is not found names addresses from the top of its host.
