@@ -18,7 +18,7 @@ from types import FrameType
 import click
 
 from blumeops import __version__
-from blumeops.cli import context, docs, homelab, mcp, policy, runbook, sandbox, services
+from blumeops.cli import context, docs, homelab, mcp, policy, proposals, runbook, sandbox, services
 from blumeops.cli import docs_check as docs_check  # its verb and the next one add themselves to `docs`
 from blumeops.cli import docs_review as docs_review
 from blumeops.cli import runbook_pages as runbook_pages  # this one and the next add their verbs to `runbook`
@@ -92,6 +92,7 @@ for command in (
     *services.COMMANDS,
     *context.COMMANDS,
     *policy.COMMANDS,
+    *proposals.COMMANDS,
     *mcp.COMMANDS,
 ):
     cli.add_command(command)

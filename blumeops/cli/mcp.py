@@ -17,15 +17,24 @@ from blumeops.cli.homelab import target_option
     default=None,
     help="Another repository or vault than this one.",
 )
-def mcp(target: str, root: Path | None) -> int:
+@click.option(
+    "--propose", is_flag=True, help="May also propose changes, and rehearse runbooks in the sandbox."
+)
+def mcp(target: str, root: Path | None, propose: bool) -> int:
     """Serve this repository to an assistant (Model Context Protocol on standard input and output).
 
-    It only looks: nothing in that process can change Git, files or a layer.
+    It only looks: nothing in that process can change Git, files or a layer. With --propose it is another
+    server, which may open a branch with a change and rehearse a runbook; it cannot apply either.
     """
     from blumeops.assistant.server import create_server
     from blumeops.repository import find
 
     place = root.resolve() if root else find(Path.cwd().resolve()).root
+    if propose:
+        from blumeops.assistant.propose_server import create_propose_server
+
+        create_propose_server(place, target).run("stdio")
+        return 0
     create_server(place, target).run("stdio")
     return 0
 
