@@ -96,11 +96,17 @@ def run(
 
 
 def stream(
-    argv: Sequence[str | Path], *, env: Mapping[str, str], input: str, on_line: Callable[[str], None]
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    input: str,
+    on_line: Callable[[str], None],
+    on_start: Callable[[int], None] = lambda _pid: None,
 ) -> Completed:
     """Run a program on a leash and hand over every line of its output as it comes; stdout is then empty.
 
-    `end_running` ends it from another thread; that is how an interrupt reaches it.
+    `end_running` ends it from another thread; that is how an interrupt reaches it. `on_start` is told its
+    group's number, for `end_group`.
     """
     words = (*leash_words(), *(str(word) for word in argv))
     with tempfile.TemporaryFile("w+", errors="replace") as said:
@@ -116,6 +122,7 @@ def stream(
         )
         _running.add(process.pid)
         try:
+            on_start(process.pid)
             with contextlib.suppress(BrokenPipeError), process.stdin as given:
                 given.write(input)
             for line in process.stdout:
@@ -194,6 +201,26 @@ def start(
             start_new_session=True,
             pass_fds=pass_fds,
         )
+
+
+def partner(argv: Sequence[str | Path], *, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a program that we talk with line by line; it ends when its input does, in its own session.
+
+    Its standard error is ours.
+    """
+    try:
+        return subprocess.Popen(
+            [str(word) for word in argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(env),
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_started(str(argv[0]), None, error) from error
 
 
 def attach(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None) -> int:

@@ -126,7 +126,9 @@ class Repository:
                 raise
         if revision.startswith("-"):
             raise GitError(f"{revision!r} is not a revision", where=str(self.root))
-        self.git("fetch", "--quiet", "--no-tags", "--end-of-options", remote.url, revision)
+        # Its objects come, and nothing else is written: whoever only looks may do this too.
+        how = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        self.git("fetch", *how, "--end-of-options", remote.url, revision)
         return self.resolve(revision)
 
     def published(self, remote: GitRemote) -> str | None:

@@ -67,3 +67,25 @@ Budget = Annotated[int, Field(ge=200, le=MAX_TOKENS)]
 
 Line = Annotated[int, Field(ge=1, le=10_000_000)]
 """A line of a file, from 1."""
+
+
+def _heading(text: str) -> str:
+    _spoken(text)
+    if "\n" in text:
+        raise ValueError("a heading is one line")
+    return text
+
+
+Heading = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_heading)]
+"""A heading of a page, or its anchor."""
+
+
+def _selector(text: str) -> str:
+    _spoken(text)
+    if text.startswith("-") or len(text.split()) != 1:
+        raise ValueError("name a user, group, tag, host, address or device: group:admins")
+    return text
+
+
+Selector = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_selector)]
+"""One end of a connection: a user, group, tag, host, address or device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -36,6 +36,7 @@ class Reader:
 
     place: Place
     rules: Rules
+    _allowed: dict[frozenset[str], frozenset[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, root: Path) -> Reader:
@@ -46,7 +47,10 @@ class Reader:
     def paths(self) -> Mapping[str, Stamp]:
         """Every file that may be read, by its path."""
         found = files.walk(self.rules)
-        known = files.allowed(self.place.root, found)
+        if (names := frozenset(found)) not in self._allowed:  # asked of Git again when a file came or went
+            self._allowed.clear()
+            self._allowed[names] = files.allowed(self.place.root, found)
+        known = self._allowed[names]
         return {path: stamp for path, stamp in found.items() if path in known}
 
     def known(self, asked: str) -> str:

@@ -26,7 +26,7 @@ def mcp(target: str, root: Path | None, propose: bool) -> int:
     It only looks: nothing in that process can change Git, files or a layer. With --propose it is another
     server, which may open a branch with a change and rehearse a runbook; it cannot apply either.
     """
-    from blumeops.assistant.server import create_server
+    from blumeops.assistant.server import serve
     from blumeops.repository import find
 
     place = root.resolve() if root else find(Path.cwd().resolve()).root
@@ -35,8 +35,7 @@ def mcp(target: str, root: Path | None, propose: bool) -> int:
 
         create_propose_server(place, target).run("stdio")
         return 0
-    create_server(place, target).run("stdio")
-    return 0
+    return serve(place, target)
 
 
 COMMANDS: tuple[click.Command, ...] = (mcp,)
