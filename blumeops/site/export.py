@@ -120,10 +120,10 @@ def _runbook(linked: str, record: records.RunRecord | None) -> Iterator[str]:
 
 def _listing(name: str, page: Page, vault: Vault) -> str:
     """What the site fills in for a marker, as a list."""
-    folder = posixpath.dirname(page.path)
+    prefix = page.path[: page.path.rfind("/") + 1]
     match name:
         case "pages":
-            found = [one for one in vault.pages.values() if one is not page and _stands_in(one.path, folder)]
+            found = [one for one in vault.pages.values() if one is not page and _stands_in(one.path, prefix)]
         case "all":
             found = [one for one in vault.pages.values() if one is not page]
         case "runbooks":
@@ -134,9 +134,12 @@ def _listing(name: str, page: Page, vault: Vault) -> str:
     return "\n".join(_item(one, page) for one in ordered)
 
 
-def _stands_in(path: str, folder: str) -> bool:
-    parent = posixpath.dirname(path)
-    return parent == folder or (path.endswith("/index.md") and posixpath.dirname(parent) == folder)
+def _stands_in(path: str, prefix: str) -> bool:
+    """Whether a page stands in a folder, or is the page of a folder in it. `prefix` ends with a slash."""
+    if not path.startswith(prefix):
+        return False
+    name = path[len(prefix) :]
+    return "/" not in name or (name.count("/") == 1 and name.endswith("/index.md"))
 
 
 def _item(one: Page, origin: Page) -> str:

@@ -15,15 +15,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blumeops.site import llms_txt, plain, twins
+from blumeops.site import linking, llms_txt, plain, twins
 from blumeops.site.cache import Cache, digest
 from blumeops.site.compose import Basis, runbook_name, summary
+from blumeops.site.headings import Heading
 from blumeops.site.llms_txt import FILE, FULL
 from blumeops.site.navigation import Nav
-from blumeops.site.twins import END, Pieces
+from blumeops.site.twins import END, Link, Pieces
 from blumeops.site.vault import Page
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ PART_BYTES = 400_000
 """The longest `llms-full.txt`, and the longest part: some 100,000 tokens, half of a usual context window."""
 _LISTING = "<!-- blumeops:"
 """In a page that lists others; what it says changes with them."""
-_RUNS = re.compile(r"={4,}")
+_BORDER = "=" * 8
+_RUNS = re.compile(rf"{_BORDER}=*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +63,19 @@ class Kept:
     """What a process that makes the files again keeps of each page: what it was made from, and both texts."""
 
     texts: dict[str, tuple[object, tuple[str, str]]] = field(default_factory=dict)
-    anchors: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    anchors: dict[str, tuple[tuple[Heading, ...], Mapping[str, str]]] = field(default_factory=dict)
 
-    def renew(self, basis: Basis) -> None:
+    def renew(self, pages: Mapping[str, Page]) -> None:
         """Forget the texts when an anchor is called otherwise than it was: they may lead there."""
-        for path, (linked, found) in tuple(self.anchors.items()):
-            now = basis.linked.get(path, "")
-            if now is not linked:
-                self.anchors[path] = now, plain.anchors(now)
-                if self.anchors[path][1] != found:
-                    self.texts.clear()
+        for path, (headings, _) in self.anchors.items():
+            if path not in pages or pages[path].headings != headings:
+                self.texts.clear()
 
 
 def files(site: Site, cache: Cache | None = None, kept: Kept | None = None) -> Iterator[tuple[str, str]]:
     """Every file for assistants with its text, twins first. `kept` is what an earlier call left."""
     making = _Making(site, cache or Cache(None), kept or Kept(), keep=kept is not None)
-    making.kept.renew(site.basis)
+    making.kept.renew(site.basis.source.vault.pages)
     whole: list[tuple[Page, str]] = []
     for _, path in llms_txt.order(site.nav):
         if path in site.places:
@@ -97,14 +97,20 @@ def write(site: Site, into: Path, known: dict[str, bytes], cache: Cache, kept: K
         made = digest(data)
         seen.add(name)
         if known.get(name) != made:
-            file = into / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
+            _put(into / name, data)
             known[name] = made
     gone = known.keys() - seen
     for name in gone:
         del known[name]
     return gone
+
+
+def _put(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True)
+        file.write_bytes(data)
 
 
 def made_from(basis: Basis) -> bytes:
@@ -135,10 +141,22 @@ class _Making:
     def made(self, page: Page, linked: str, note: str) -> tuple[str, str]:
         made = self.pieces(page, linked, note)
         base = f"{self.site.places[page.path]}{END}"
-        twin = twins.head(page, self.site.basis.source.root) + twins.joined(
-            made, base, self.site.places, self.anchor
-        )
-        return twin, twins.joined(made, "", self.site.places, self.anchor)
+        return twins.joined(made, partial(self.address, base)), twins.joined(made[1:], self.from_top)
+
+    def address(self, base: str, link: Link) -> str:
+        """Where a link leads from a twin: to the twin of a page, or to another file of the site."""
+        place = self.site.places.get(link.path)
+        target = place + END if place else link.path
+        if not link.anchor:
+            return linking.relative(target, base)
+        way = linking.relative(target, base) if target != base else ""
+        return f"{way}#{self.anchor(link.path, link.anchor)}"
+
+    def from_top(self, link: Link) -> str:
+        """Where it leads from the top of the site."""
+        place = self.site.places.get(link.path)
+        way = llms_txt.address(place + END if place else link.path)
+        return f"{way}#{self.anchor(link.path, link.anchor)}" if link.anchor else way
 
     def pieces(self, page: Page, linked: str, note: str) -> Pieces:
         key = twins.made_from(self.site.basis.source, page, linked, note)
@@ -157,10 +175,12 @@ class _Making:
 
     def anchor(self, path: str, slug: str) -> str:
         """What GitHub, and whoever reads Markdown as it does, calls an anchor of a page."""
-        linked = self.site.basis.linked.get(path, "")
+        page = self.site.basis.source.vault.pages.get(path)
+        if page is None:
+            return slug
         known = self.kept.anchors.get(path)
-        if known is None or known[0] is not linked:
-            known = self.kept.anchors[path] = linked, plain.anchors(linked)
+        if known is None or known[0] is not page.headings:
+            known = self.kept.anchors[path] = page.headings, plain.anchors_of(page.headings)
         return known[1].get(slug, slug)
 
     def map(self) -> str:
@@ -182,7 +202,8 @@ def full_files(
 
     A page is never torn: one that is longer than that is a part of its own.
     """
-    border = "=" * (1 + max((len(run) for _, text in whole for run in _RUNS.findall(text)), default=7))
+    runs = (len(run) for _, text in whole if _BORDER in text for run in _RUNS.findall(text))
+    border = "=" * (1 + max(runs, default=len(_BORDER) - 1))
     pages = [
         (page, f"{border} {places[page.path]}{END} {border}\n\n{text.strip()}\n\n") for page, text in whole
     ]

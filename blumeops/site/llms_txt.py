@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from urllib.parse import quote
 
@@ -219,6 +220,7 @@ def _first(flat: list[tuple[str, Entry]], count: int) -> tuple[Section, ...]:
     return tuple(Section(title, tuple(entry for _, entry in group)) for title, group in grouped)
 
 
+@lru_cache(maxsize=65_536)
 def address(file: str) -> str:
     """A file of the site as an address from its top; readers of the form know no brackets in one."""
     return quote(file)

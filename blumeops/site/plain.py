@@ -8,7 +8,7 @@ width is an `<img>`. Code is never touched, but for what stands behind the langu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 
 from blumeops.site import markdown
@@ -41,9 +41,14 @@ Anchors = Callable[[str, str], str]
 
 def anchors(text: str) -> Mapping[str, str]:
     """For each heading of a page, the site's anchor and the one that GitHub gives it."""
+    return anchors_of(markdown.headings(text))
+
+
+def anchors_of(headings: Iterable[markdown.Heading]) -> Mapping[str, str]:
+    """The same, of headings that were read already."""
     found: dict[str, str] = {}
     counts: dict[str, int] = {}
-    for heading in markdown.headings(text):
+    for heading in headings:
         slug = re.sub(r"[^\w\- ]", "", heading.text.strip().lower()).replace(" ", "-")
         count = counts.get(slug, 0)
         counts[slug] = count + 1

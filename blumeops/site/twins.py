@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from blumeops.context.untrusted import clean
 from blumeops.facts import freshness
-from blumeops.site import edits, export, frontmatter, linking, markdown, moved, plain
+from blumeops.site import edits, export, frontmatter, markdown, moved, plain
 from blumeops.site.cache import digest
 from blumeops.site.compose import Source
 from blumeops.site.vault import Page
@@ -47,7 +47,7 @@ class Link:
 
 
 Pieces = tuple[str | Link, ...]
-"""A text, with the addresses in it apart."""
+"""The front matter of a twin, and then its text, with the addresses in it apart."""
 
 
 def places(pages: Collection[str]) -> dict[str, str]:
@@ -65,7 +65,8 @@ def _place(path: str, pages: Collection[str]) -> str:
 def made_from(source: Source, page: Page, linked: str, note: str) -> bytes:
     """The digest of everything that a page's pieces are made from."""
     body = export.body(source, page, linked)
-    return digest("twin", code(), page.path, page.title, str(page.generated), body, note)
+    there = str((source.root / page.source).is_file())
+    return digest("twin", code(), page.path, page.source, there, page.title, page.description, body, note)
 
 
 @cache
@@ -90,7 +91,8 @@ def pieces(source: Source, page: Page, linked: str, note: str = "") -> Pieces:
     ).text
     text = export.with_heading(page, plain.plain(_without_comments(text), lambda _, slug: slug))
     parts = re.split(rf"{mark}(\d+)\.", _cleaned(text))
-    return tuple(links[int(part)][1] if n % 2 else part for n, part in enumerate(parts))
+    found = (links[int(part)][1] if n % 2 else part for n, part in enumerate(parts))
+    return _head(page, source.root), *found
 
 
 def _unused(text: str) -> str:
@@ -124,25 +126,16 @@ def _cleaned(text: str) -> str:
     return "<!--".join(clean(part) for part in text.split("<!--"))
 
 
-def head(page: Page, root: Path) -> str:
+def _head(page: Page, root: Path) -> str:
     """The front matter of a twin: what the page is, and the file that a person edits."""
     about = {"title": page.title, "description": page.description}
     about["source"] = page.source if (root / page.source).is_file() else ""
     return frontmatter.write({key: clean(value) for key, value in about.items() if value})
 
 
-def joined(made: Pieces, base: str, place: Mapping[str, str], anchor: Callable[[str, str], str]) -> str:
-    """The text as it is at `base`, a file of the site. Links lead to the twins of the pages in `place`.
-
-    `anchor` says what GitHub calls an anchor of a page.
-    """
-
-    def address(link: Link) -> str:
-        target = f"{place[link.path]}{END}" if link.path in place else link.path
-        fragment = f"#{anchor(link.path, link.anchor)}" if link.anchor else ""
-        return (linking.relative(target, base) if target != base or not fragment else "") + fragment
-
-    return "".join(part if isinstance(part, str) else address(part) for part in made)
+def joined(made: Pieces, address: Callable[[Link], str]) -> str:
+    """The text with addresses in it."""
+    return "".join([part if isinstance(part, str) else address(part) for part in made])
 
 
 def to_json(made: Pieces) -> str:
