@@ -10,9 +10,10 @@ from rich.text import Text
 
 from blumeops.cli.show import STATES
 from blumeops.context import shown
+from blumeops.context.excerpts import Excerpt
 from blumeops.context.live import Live
 from blumeops.context.model import Kind
-from blumeops.context.pack import NOTHING, Excerpt, Pack
+from blumeops.context.pack import NOTHING, Pack
 from blumeops.context.untrusted import clean
 
 WIDEST = 120

@@ -68,7 +68,7 @@ def of(root: Path, paths: Iterable[str], cache: Cache | None = None) -> dict[str
         found[path].append(mark)
     names = {path: Path(path).stem for path in texts if path.startswith("runbooks/")}
     for path, name in names.items():
-        found[path] += _runs(root, path, name)
+        found[path] += _runs(root, path, name, kept)
     return {path: tuple(marks) for path, marks in found.items() if marks}
 
 
@@ -169,11 +169,11 @@ def head(root: Path) -> str:
         return ""
 
 
-def _runs(root: Path, path: str, name: str) -> Iterator[Mark]:
+def _runs(root: Path, path: str, name: str, kept: Cache) -> Iterator[Mark]:
     """What the last run of a runbook leaves in doubt."""
     from blumeops.context import rehearsed
 
-    last = rehearsed.of(root, name)
+    last = rehearsed.of(root, name, kept)
     if not last.holds:
         yield Mark(Doubt.RUN, last.said, path)
 

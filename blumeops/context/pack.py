@@ -7,19 +7,29 @@ the state of the layers if it was asked for, and where there is more. Nothing is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blumeops.context import asked, choice, freshness, git_says, rails, rehearsed, shown, tokens
+from blumeops.context import (
+    asked,
+    choice,
+    excerpts,
+    fitting,
+    freshness,
+    git_says,
+    rails,
+    rehearsed,
+    shown,
+    tokens,
+)
 from blumeops.context.asked import Focus, Subject
-from blumeops.context.freshness import Mark
+from blumeops.context.excerpts import Excerpt
 from blumeops.context.git_says import Row
 from blumeops.context.index import Index
 from blumeops.context.live import Live
-from blumeops.context.model import Hit, Kind, Section
+from blumeops.context.model import Hit, Kind
 from blumeops.context.rehearsed import Rehearsed
-from blumeops.context.untrusted import clean
 from blumeops.site.cache import Cache
 
 FOUND = 60
@@ -37,53 +47,18 @@ RAILS_SHARE, ROWS_SHARE, LIVE_SHARE, ALSO_SHARE = 0.12, 0.1, 0.25, 0.04
 SMALL = 300
 """Tokens; a smaller pack does not even say where the guard rails stand."""
 
-FOOT, CUT = 30, 8
-"""Tokens that are kept for the last line, and for what says that an excerpt is cut."""
-
-POINTERS = 12
-"""At most so many places are named that have no room."""
+FOOT = 30
+"""Tokens that are kept for the last line."""
 
 ABOUT = 5
 """So many of the best sections say what a pack is about, beside its question."""
 
-MARKS = 3
-"""So many marks stand above an excerpt; one line says how many more there are."""
+WHOLE, REST = 3, 0.3
+"""So many of the best pages offer all of their sections, those without a word of the question too, and what
+such a section is worth beside the best of its page."""
 
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Some lines of one file as they stand there, cleaned, with what of them does not hold any more.
-
-    `headings` is the way to it below the page's title. `clipped` says that its end is missing.
-    """
-
-    path: str
-    line: int
-    last: int
-    kind: Kind
-    anchor: str
-    title: str
-    headings: tuple[str, ...]
-    text: str
-    score: float
-    why: str
-    clipped: bool = False
-    marks: tuple[Mark, ...] = ()
-
-    @property
-    def place(self) -> str:
-        """Where it stands in the source: `docs/reference/policy.md:12-30`."""
-        return shown.place(self.path, self.line, self.last)
-
-    def markdown(self) -> str:
-        """The excerpt in its fence, under its marks."""
-        way = shown.crumbs(self.title, self.headings) if self.kind in (Kind.PAGE, Kind.RUNBOOK) else ""
-        return shown.excerpt(self.place, way, self.text, self.here, clipped=self.clipped)
-
-    @property
-    def here(self) -> tuple[Mark, ...]:
-        """The marks of its lines and those of the whole file, the first few."""
-        return tuple(mark for mark in self.marks if mark.within(self.line, self.last))[:MARKS]
+NOTHING = "Nothing in this repository answers to these words. Say so; do not guess.\n"
+"""What a pack says that found nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +73,9 @@ class Pack:
     entries: tuple[Excerpt, ...] = ()
     desired: tuple[Row, ...] = ()
     live: Live | None = None
-    also: tuple[Section, ...] = ()
+    also: tuple[Excerpt, ...] = ()
     left_out: tuple[str, ...] = ()
-
-    @property
-    def found(self) -> bool:
-        """Whether anything of the repository is in it, or would be with more room."""
-        return bool(self.entries or self.desired or self.runbooks or self.also or self.left_out)
+    found: bool = True
 
     def markdown(self) -> str:
         """The pack as an assistant reads it."""
@@ -114,6 +85,11 @@ class Pack:
     def tokens(self) -> int:
         """How many tokens its Markdown has."""
         return tokens.count(self.markdown())
+
+    @property
+    def size(self) -> int:
+        """The same, added up from its blocks, which is quick while most of them stay as they are."""
+        return sum(map(shown.size, self._blocks()))
 
     def _blocks(self) -> Iterator[str]:
         yield shown.heading(self.question)
@@ -143,10 +119,6 @@ class Pack:
         return plain.of(self)
 
 
-NOTHING = "Nothing in this repository answers to these words. Say so; do not guess.\n"
-"""What a pack says that found nothing."""
-
-
 def pack(
     root: Path,
     question: str,
@@ -166,12 +138,13 @@ def pack(
     index = index or Index.open(root)
     with Cache(cache_file(root)) as cache:
         hits = index.search(said, limit=FOUND, only=aim.name if aim else "")
+        found = [excerpts.of(hit) for hit in _with_the_rest(index, hits)]
         begun = Pack(said, room, aim, rails=_rails(root, room), live=_bounded(live, room))
-        begun = replace(begun, runbooks=tuple(_runbooks(root, hits, aim)))
+        begun = replace(begun, runbooks=tuple(_runbooks(root, cache, hits, aim)))
         named = _named(root, cache, said, hits, aim)
         begun = replace(begun, desired=_within(named, int(room * ROWS_SHARE)))
-        filled = _filled(begun, hits, root, cache)
-        return _fitting(filled, hits, len(named))
+        begun = replace(begun, found=bool(found or named or begun.runbooks))
+        return fitting.fitting(_filled(begun, found, root, cache), found, len(named))
 
 
 def cache_file(root: Path) -> Path | None:
@@ -179,22 +152,36 @@ def cache_file(root: Path) -> Path | None:
     return root / "build" / "context-marks.sqlite" if (root / "build").is_dir() else None
 
 
+def _with_the_rest(index: Index, hits: Sequence[Hit]) -> Iterator[Hit]:
+    """The hits, and the rest of the best pages: an answer need not share a word with its question."""
+    yield from hits
+    known = {(hit.section.path, hit.section.line) for hit in hits}
+    best: dict[str, float] = {}
+    for hit in hits:
+        if hit.section.kind in (Kind.PAGE, Kind.RUNBOOK):
+            best.setdefault(hit.section.path, hit.score)
+    for path in list(best)[:WHOLE]:
+        for section in index.sections(path):
+            if (path, section.line) not in known:
+                yield Hit(section, round(best[path] * REST, 6), "of a page that answers")
+
+
 def _rails(root: Path, room: int) -> tuple[str, ...]:
     """The rails, or in a small pack where they stand."""
     full = rails.of(root)
-    if tokens.count(shown.listed("Guard rails", full)) <= room * RAILS_SHARE:
+    if shown.size(shown.listed("Guard rails", full)) <= room * RAILS_SHARE:
         return full
     return (rails.POINTER,) if room >= SMALL else ()
 
 
 def _bounded(live: Live | None, room: int) -> Live | None:
     """The live state, without its details where they would take too much room."""
-    if live is None or tokens.count(shown.live(live)) <= room * LIVE_SHARE:
+    if live is None or shown.size(shown.live(live)) <= room * LIVE_SHARE:
         return live
     return live.without_details()
 
 
-def _runbooks(root: Path, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Rehearsed]:
+def _runbooks(root: Path, cache: Cache, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Rehearsed]:
     """The runbooks for a task: the one that the pack is for, and those found nearly as well as the best."""
     wanted = [aim.path] if aim and aim.subject is Subject.RUNBOOK else []
     best = hits[0].score if hits else 0.0
@@ -204,7 +191,7 @@ def _runbooks(root: Path, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Re
         if hit.section.kind is Kind.RUNBOOK and hit.score >= best * FAR_RUNBOOK
     ]
     for path in [*dict.fromkeys(wanted)][:RUNBOOKS]:
-        yield rehearsed.of(root, Path(path).stem)
+        yield rehearsed.of(root, Path(path).stem, cache)
 
 
 def _named(root: Path, cache: Cache, said: str, hits: Sequence[Hit], aim: Focus | None) -> tuple[Row, ...]:
@@ -220,122 +207,16 @@ def _within(named: Sequence[Row], room: int) -> tuple[Row, ...]:
     """The first rows that fit."""
     kept: list[Row] = []
     for row in named:
-        if tokens.count(shown.rows("Desired state", [*kept, row])) > room:
+        if shown.size(shown.rows("Desired state", [*kept, row])) > room:
             break
         kept.append(row)
     return tuple(kept)
 
 
-def _filled(begun: Pack, hits: Sequence[Hit], root: Path, cache: Cache) -> Pack:
-    """The pack with sections, as many as there is room for, and with the marks of their files."""
-    reserve = int(begun.budget * ALSO_SHARE) + FOOT
-    room = begun.budget - begun.tokens - reserve
-    taken = choice.choose(hits, room, lambda section: tokens.count(_excerpt(Hit(section, 0, "")).markdown()))
-    entries = _merged([_cut(_excerpt(one.hit), one.limit) for one in taken])
-    marks = freshness.of(root, (entry.path for entry in entries), cache)
-    return replace(begun, entries=tuple(replace(one, marks=marks.get(one.path, ())) for one in entries))
-
-
-def _excerpt(hit: Hit) -> Excerpt:
-    """A section as it goes into a pack: cleaned, with the lines that are left of it."""
-    one = hit.section
-    said = clean(one.text)
-    text = said.lstrip("\n")
-    first = one.line + len(said) - len(text)
-    text = text.rstrip("\n")
-    last = first + text.count("\n")
-    return Excerpt(
-        one.path, first, last, one.kind, one.anchor, one.title, one.headings, text, hit.score, hit.why
-    )
-
-
-def _cut(one: Excerpt, limit: int) -> Excerpt:
-    """The beginning of an excerpt, so that all of it takes no more than so many tokens; 0 for no limit."""
-    if not limit or (over := tokens.count(one.markdown()) - limit) <= 0:
-        return one
-    text = tokens.clip(one.text, max(tokens.count(one.text) - over - CUT, 1)).rstrip("\n")
-    return replace(one, text=text, last=one.line + text.count("\n"), clipped=True)
-
-
-def _merged(found: Iterable[Excerpt]) -> tuple[Excerpt, ...]:
-    """Excerpts by file in the order of their best, neighbours made one."""
-    by_path: dict[str, list[Excerpt]] = {}
-    for one in found:
-        by_path.setdefault(one.path, []).append(one)
-    made: list[Excerpt] = []
-    for those in by_path.values():
-        for one in sorted(those, key=lambda entry: entry.line):
-            before = made[-1] if made and made[-1].path == one.path else None
-            if before and not before.clipped and 0 < one.line - before.last <= choice.GAP:
-                made[-1] = _joined(before, one)
-            else:
-                made.append(one)
-    return tuple(made)
-
-
-def _joined(before: Excerpt, after: Excerpt) -> Excerpt:
-    gap = "\n" * (after.line - before.last)
-    best = max(before, after, key=lambda one: one.score)
-    return replace(
-        before, last=after.last, text=f"{before.text}{gap}{after.text}", clipped=after.clipped,
-        score=best.score, why=best.why,
-    )  # fmt: skip
-
-
-def _fitting(full: Pack, hits: Sequence[Hit], named: int) -> Pack:
-    """The pack with its pointers and its last line, made smaller from its end until it fits."""
-    made = _footed(full, hits, named)
-    while made.tokens > made.budget:
-        full = _smaller(full, made.tokens - made.budget)
-        made = _footed(full, hits, named)
-    for one in _left(full, hits):
-        more = _footed(replace(full, also=(*made.also, one)), hits, named)
-        if more.tokens > made.budget or len(made.also) >= POINTERS:
-            break
-        made = more
-    return made
-
-
-def _footed(full: Pack, hits: Sequence[Hit], named: int) -> Pack:
-    """The pack with what it says of what it leaves out."""
-    left = len(_left(full, hits)) - len(full.also)
-    said = []
-    if left > 0:
-        said.append(f"{left} sections that were found")
-    if named > len(full.desired):
-        said.append(f"{named - len(full.desired)} facts of the desired state")
-    if not full.rails:
-        said.append("the guard rails")
-    return replace(full, left_out=tuple(said))
-
-
-def _left(full: Pack, hits: Sequence[Hit]) -> list[Section]:
-    """The found sections that do not stand in a pack."""
-    inside = {(one.path, line) for one in full.entries for line in range(one.line, one.last + 1)}
-    return [hit.section for hit in hits if (hit.section.path, _excerpt(hit).line) not in inside]
-
-
-def _smaller(full: Pack, over: int) -> Pack:
-    """The pack without what is missed least: pointers, Git's rows, the end of the last section, the rest."""
-    if full.also:
-        return replace(full, also=full.also[:-1])
-    if full.desired:
-        return replace(full, desired=full.desired[: len(full.desired) // 2])
-    if full.entries:
-        last = full.entries[-1]
-        size = tokens.count(last.markdown())
-        if size - over >= choice.WORTH_CUTTING:
-            return replace(full, entries=(*full.entries[:-1], _cut(last, size - over)))
-        return replace(full, entries=full.entries[:-1])
-    if full.runbooks:
-        return replace(full, runbooks=full.runbooks[:-1])
-    if full.live and not full.live.is_short:
-        return replace(full, live=full.live.without_details())
-    if full.rails:
-        return replace(full, rails=())
-    return replace(full, live=None, question=_shorter(full.question))
-
-
-def _shorter(question: str) -> str:
-    """A question that is cut once more; one character is always there."""
-    return question[: max(len(question) // 2, 1)].rstrip() or question[:1]
+def _filled(begun: Pack, found: Sequence[Excerpt], root: Path, cache: Cache) -> Pack:
+    """The pack with as many excerpts as there is room for, and with the marks of their files."""
+    room = begun.budget - begun.size - int(begun.budget * ALSO_SHARE) - FOOT
+    chosen = choice.choose(found, room)
+    marks = freshness.of(root, (one.path for one in chosen), cache)
+    marked = [replace(one, marks=marks.get(one.path, ())) for one in excerpts.merged(chosen)]
+    return replace(begun, entries=tuple(marked))

@@ -8,9 +8,10 @@ from blumeops.context import rails, shown
 from blumeops.context.untrusted import clean
 
 if TYPE_CHECKING:
+    from blumeops.context.excerpts import Excerpt
     from blumeops.context.freshness import Mark
     from blumeops.context.git_says import Row
-    from blumeops.context.pack import Excerpt, Pack
+    from blumeops.context.pack import Pack
     from blumeops.context.rehearsed import Rehearsed
 
 

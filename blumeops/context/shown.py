@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from blumeops.context import tokens
 from blumeops.context.freshness import Mark
 from blumeops.context.git_says import Row
 from blumeops.context.live import Live
-from blumeops.context.model import Section
 from blumeops.context.rehearsed import Rehearsed
 from blumeops.context.untrusted import clean, fence, label
+
+if TYPE_CHECKING:
+    from blumeops.context.excerpts import Excerpt
 
 LONGEST_QUESTION = 200
 """Characters of the question that a pack repeats; the reader knows it already."""
@@ -47,9 +52,11 @@ def place(path: str, line: int, last: int) -> str:
     return f"{label(path)}:{line}-{last}" if last > line else f"{label(path)}:{line}"
 
 
-def crumbs(title: str, headings: Sequence[str]) -> str:
-    """The way to a section, as far as its own text does not say it."""
-    return " › ".join(one for one in (title, *headings[:-1]) if one)
+def crumbs(title: str, headings: Sequence[str], text: str) -> str:
+    """The way to a section, as far as its own text does not say it in its first line."""
+    first = text.partition("\n")[0].lstrip("# ")
+    way = [one for one in (title, *headings) if one]
+    return " › ".join(way[:-1] if way and first in (way[-1], "---") else way)
 
 
 def excerpt(where: str, way: str, text: str, marks: Sequence[Mark], *, clipped: bool) -> str:
@@ -72,15 +79,21 @@ def live(found: Live) -> str:
     return f"## Now\n{fence(found.text(), f'live: blumeops status --target {label(found.target)}, {at}')}\n"
 
 
-def pointers(shown: Sequence[Section]) -> str:
+def pointers(shown: Sequence[Excerpt]) -> str:
     """Places that are relevant, too, and have no room."""
     said = "\n".join(pointer(one) for one in shown)
     return f"## Also relevant\n{fence(said, 'places and titles')}\n"
 
 
-def pointer(one: Section) -> str:
+def pointer(one: Excerpt) -> str:
     """One place with the title of what stands there."""
     return f"{label(one.path)}:{one.line} {' › '.join((one.title, *one.headings[-1:]))}"
+
+
+@lru_cache(maxsize=8192)
+def size(block: str) -> int:
+    """The tokens of a block."""
+    return tokens.count(block)
 
 
 def adds_up(block: str) -> bool:
