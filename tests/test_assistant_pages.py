@@ -27,6 +27,12 @@ SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
 """The key under which a client keeps its servers."""
 
 CLIENTS = ("Claude Code", "Claude Desktop", "VS Code", "Cursor", "Codex", "Zed")
+LOOKS = frozenset(
+    ("context", "search", "section", "page", "runbook", "services", "policy_explain", "journal")
+    + ("status", "plan", "drift")
+)
+"""The tools of the server that only looks."""
+
 IN_THE_CLONE = ("Claude Code",)
 """Clients that start a server where they were started, and whose snippet counts on it."""
 
@@ -100,7 +106,15 @@ def test_the_page_has_a_snippet_for_each_client_and_no_other() -> None:
 @pytest.mark.parametrize("snippet", snippets(), ids=lambda one: one.client.lower().replace(" ", "-"))
 def test_a_snippet_starts_the_server_from_wherever_its_client_stands(snippet: Snippet) -> None:
     assert snippet.server.get("env", {}) == {}
-    assert {"search", "page"} <= tools(snippet.words(), snippet.folder())
+    assert tools(snippet.words(), snippet.folder()) >= LOOKS
+
+
+def test_no_snippet_asks_for_more_than_to_look() -> None:
+    """The server that may propose is chosen by a person, not by pasting a page."""
+    assert {snippet.words()[1:] for snippet in snippets()} <= {
+        ("mcp", "--root", str(ROOT)),
+        ("mcp", "--root", "."),
+    }
 
 
 def test_the_transcript_is_what_the_server_answers() -> None:

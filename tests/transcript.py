@@ -25,8 +25,13 @@ BLUMEOPS = Path(sys.executable).with_name("blumeops")
 ANSWER_SECONDS = 120.0
 """Patience with one answer, on a machine that does much else."""
 
-SHOWN_LINES = 34
-"""Lines of an answer that the page shows; of a longer one it says how many are left out."""
+_PASSING = (
+    (re.compile(r"^\*\*Doubtful:\*\* .*\n", re.MULTILINE), ""),
+    (re.compile(r"(?<=\): )(?:passed|last run|never run)[^;\n]*"), "…"),
+    (re.compile(r"(?<=^Left out for want of room: ).*", re.MULTILINE), "…"),
+)
+"""What an answer says of the day, of the last commits and of how many pages there are. It is left out, or `…`
+stands for it: all else is as the server said it."""
 
 BEGIN, END = "<!-- transcript: tests/transcript.py -->\n", "<!-- end of the transcript -->"
 _TICKS = re.compile(r"`+")
@@ -34,18 +39,40 @@ _TICKS = re.compile(r"`+")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a tool, with the words of a person that lead to it."""
+    """One call of a tool; `question` are the words of a person that lead to it, empty when it follows one.
+
+    Of the answer the page shows `lines`, and says when there are more.
+    """
 
     question: str
     tool: str
     arguments: Mapping[str, object]
+    lines: int = 40
 
     def __str__(self) -> str:
         return f"{self.tool} {json.dumps(self.arguments, ensure_ascii=False)}"
 
 
 CALLS: tuple[Call, ...] = (
-    Call("What do I lose when I update Miniflux?", "page", {"path": "miniflux", "line": 29, "tokens": 300}),
+    Call(
+        "Which machine keeps the backups, and who may reach it?",
+        "context",
+        {"question": "which machine keeps the backups, and who may reach it?", "tokens": 1500},
+        lines=30,
+    ),
+    Call("", "policy_explain", {"dst": "sifaka"}),
+    Call(
+        "May the family log in there?", "policy_explain", {"src": "group:family", "dst": "sifaka", "port": 22}
+    ),
+    Call("What do I lose when I update Miniflux?", "section", {"path": "miniflux", "heading": "Update it"}),
+    Call(
+        "Somebody edited a page on indri by hand. What is the way back?",
+        "runbook",
+        {"name": "find-and-undo-drift"},
+        lines=20,
+    ),
+    Call("Then do it.", "apply", {"layers": ["hosts"]}),
+    Call("Is there a password in /etc/shadow?", "page", {"path": "/etc/shadow"}),
 )
 
 
@@ -60,7 +87,7 @@ async def answers(calls: Iterable[Call]) -> tuple[str, ...]:
     )
     async with Client(server, read_timeout_seconds=ANSWER_SECONDS) as client:
         said = [await client.call_tool(call.tool, dict(call.arguments)) for call in calls]
-    return tuple("\n".join(block.text for block in one.content) for one in said)
+    return tuple(_steady("\n".join(block.text for block in one.content)) for one in said)
 
 
 def rendered(calls: Iterable[Call], said: Iterable[str]) -> str:
@@ -96,13 +123,19 @@ def _parts(page: str) -> tuple[str, str, str]:
     return page[:first], page[first:last], page[last:]
 
 
+def _steady(said: str) -> str:
+    for passing, instead in _PASSING:
+        said = passing.sub(instead, said)
+    return said.strip("\n")
+
+
 def _exchange(call: Call, said: str) -> str:
-    lines = said.rstrip("\n").split("\n")
-    shown = "\n".join(lines[:SHOWN_LINES])
-    left = len(lines) - SHOWN_LINES
+    lines = said.split("\n")
+    shown = "\n".join(lines[: call.lines])
+    more = "\nThe answer goes on.\n" if len(lines) > call.lines else ""
     marks = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
-    more = f"\n*The answer goes on for {left} lines.*\n" if left > 0 else ""
-    return f"\n> {call.question}\n\n```text\n{call}\n```\n\n{marks}text\n{shown}\n{marks}\n{more}"
+    question = f"\n> {call.question}\n" if call.question else ""
+    return f"{question}\n```text\n{call}\n```\n\n{marks}text\n{shown}\n{marks}\n{more}"
 
 
 if __name__ == "__main__":
