@@ -28,9 +28,9 @@ SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
 
 CLIENTS = ("Claude Code", "Claude Desktop", "VS Code", "Cursor", "Codex", "Zed")
 LOOKS = frozenset(
-    ("context", "search", "section", "page", "runbook", "services", "policy_explain", "journal")
-    + ("status", "plan", "drift")
-)
+    {"context", "search", "section", "page", "runbook", "services", "policy_explain", "journal", "status",
+     "plan", "drift"}
+)  # fmt: skip
 """The tools of the server that only looks."""
 
 IN_THE_CLONE = ("Claude Code",)
