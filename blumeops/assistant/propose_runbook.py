@@ -34,7 +34,7 @@ from blumeops.journal import user
 from blumeops.records import CellRecord, Output, RunMode, RunRecord
 from blumeops.repository import Repository
 from blumeops.runbooks import format, parameters, running
-from blumeops.runbooks.model import Cell, Runbook
+from blumeops.runbooks.model import Cell, Role, Runbook
 from blumeops.target import SANDBOX
 
 VERB = "rehearse-for-assistant"
@@ -68,7 +68,8 @@ def committed(root: Path, name: str) -> Runbook:
     place = Repository(root)
     branch.require_reviewed(place, place.head(), "HEAD")
     path = format.path_of(root, name)
-    said = branch.run(place, "status", "--porcelain", "-z", "--no-renames", "--", "homelab", "runbooks")
+    how = ("--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    said = branch.run(place, "status", *how, "--", "homelab", "runbooks")
     dirty = [entry[3:] for entry in said.split("\0") if len(entry) > 3]
     if dirty or running.running_trust.uncommitted(root, path):
         what = f"{(dirty or [f'runbooks/{path.name}'])[0]} is not as it was committed"
@@ -89,7 +90,7 @@ def _values(root: Path, book: Runbook, given: Mapping[str, Any]) -> dict[str, ob
         if named or (name == "target" and value != SANDBOX):
             what = f"runs only on the sandbox, not on {ascii(named or value)[:60]}"
             raise Untrusted(what, where=book.name, hint="leave `target` out; a person runs it elsewhere")
-    for cell in book.cells:
+    for cell in (one for one in book.cells if one.role is not Role.PARAMETERS):
         if named := next((one for one in real if re.search(rf"['\"]{re.escape(one)}['\"]", cell.source)), ""):
             raise Untrusted(f"its cell {cell.name} names the real target {named}", where=book.name)
     words = [f"{name}={_word(value)}" for name, value in given.items()]
