@@ -32,8 +32,10 @@ ASKED = "the wiki shows a 502, is the proxy itself broken?"
 Had = Mapping[int, Sequence[Answer]]
 
 
-def searches() -> dict[str, Search]:
-    """The pack and what it is compared with, over the same sections of this repository."""
+def searches(*, alone: bool) -> dict[str, Search]:
+    """The pack, and what it is compared with over the same sections of this repository."""
+    if alone:
+        return {"": Ours(ROOT)}
     with Index.open(ROOT) as index:
         sections = tuple(corpus.sections(index))
         linked = links.linked(links.read(index))
@@ -41,12 +43,14 @@ def searches() -> dict[str, Search]:
     return {"": Ours(ROOT), **others}
 
 
-def asked_here(budgets: Sequence[int], *, aside: bool) -> tuple[dict[str, float], dict[str, Had]]:
+def asked_here(
+    budgets: Sequence[int], *, aside: bool, alone: bool
+) -> tuple[dict[str, float], dict[str, Had]]:
     """The shares over all questions, those that may be tuned by, and those aside; and every answer."""
     every = [one for one in questions.read() if one.aside or not aside]
     said: dict[str, float] = {"questions": len(every), "aside_questions": sum(one.aside for one in every)}
     answered: dict[str, Had] = {}
-    for name, search in searches().items():
+    for name, search in searches(alone=alone).items():
         had = {budget: questions.answers(search, every, budget) for budget in budgets}
         answered[name] = had
         for part, chosen in _parts(aside=aside).items():
@@ -100,6 +104,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--budget", type=int, action="append", help=f"tokens, may be given twice; {BUDGETS}")
     parser.add_argument("--aside", action="store_true", help="only the questions that nothing was tuned by")
+    parser.add_argument("--alone", action="store_true", help="without the searches to compare with")
     parser.add_argument("--misses", action="store_true", help="which questions have no page or no answer")
     parser.add_argument("--times", action="store_true", help="also measure times")
     parser.add_argument("--pages", type=int, default=1000, help="pages of the generated vault for --times")
@@ -115,7 +120,9 @@ def main() -> None:
                 )
                 print(f"{marks}  {one.origin} -> {one.page}: {one.question}")
         return figures.tell(said, {}, as_json=asked.json)
-    said, answered = asked_here(tuple(asked.budget or BUDGETS), aside=asked.aside)
+    said, answered = asked_here(
+        tuple(asked.budget or BUDGETS), aside=asked.aside, alone=asked.misses or asked.alone
+    )
     if asked.misses:
         return tell_misses(answered)
     if asked.times:
