@@ -2,9 +2,15 @@
 // name the host of `site_url`. Here they get the place that the site is opened from: any host, port and path.
 (() => {
   const site = new URL("..", document.currentScript.src);
+  // Each `link[rel=alternate]` it takes for the site in another language, and asks for a sitemap beside it.
+  const notALanguage = (page) => {
+    for (const twin of page.querySelectorAll("link[rel=alternate][type='text/markdown']")) twin.rel += " nofollow";
+  };
+  notALanguage(document);
   const parse = DOMParser.prototype.parseFromString;
   DOMParser.prototype.parseFromString = function (text, type) {
     const read = parse.call(this, text, type);
+    notALanguage(read);
     if (read.documentElement?.localName !== "urlset") return read;
     const all = [...read.getElementsByTagName("loc")];
     const home = all.map((each) => each.textContent).sort((a, b) => a.length - b.length)[0] ?? "";
