@@ -34,13 +34,14 @@ Had = Mapping[int, Sequence[Answer]]
 
 def searches(*, alone: bool) -> dict[str, Search]:
     """The pack, and what it is compared with over the same sections of this repository."""
+    index = Index.open(ROOT)  # once: every question meets the same files
+    ours: dict[str, Search] = {"": Ours(ROOT, index)}
     if alone:
-        return {"": Ours(ROOT)}
-    with Index.open(ROOT) as index:
-        sections = tuple(corpus.sections(index))
-        linked = links.linked(links.read(index))
+        return ours
+    sections = tuple(corpus.sections(index))
+    linked = links.linked(links.read(index))
     others = {"fts5": Fts5(sections), "bm25s": Bm25s(sections), "fixed": FixedList(sections, linked)}
-    return {"": Ours(ROOT), **others}
+    return {**ours, **others}
 
 
 def asked_here(
