@@ -94,6 +94,7 @@ def propose(
         with branch.held(place, f"propose {name}"):
             if there := _there(place, made, name, commit):
                 return Proposed(there, again=True, warnings=warnings)
+            notify("writing the branch")
             branch.take_over(place, made, name, commit, note)
         return Proposed(branch.named(place, name), warnings=warnings)
 

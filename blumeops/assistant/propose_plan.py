@@ -6,17 +6,22 @@ that plan, after reading the diff: `blumeops proposals plan BRANCH --target NAME
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from blumeops import process
-from blumeops.assistant.propose_checks import command, environment
+from blumeops import plan_token, process
+from blumeops.assistant.propose_checks import environment
+from blumeops.homelab import Homelab
 from blumeops.plan import Action, Answer, Change, Comparison, Coverage, Plan, Report, State, Status
 from blumeops.target import SANDBOX
 
-PLAN_SECONDS = 900.0
+ENGINE = "blumeops.assistant.engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +49,28 @@ Planner = Callable[[Path, Sequence[str]], Planned]
 
 
 def on_sandbox(clone: Path, layers: Sequence[str]) -> Planned:
-    """The plan of these layers on the sandbox; never an exception for one that cannot be made."""
-    words = command("plan", "--json", "--token", *layers)
-    done = process.run(
-        words, cwd=clone, env=environment(BLUMEOPS_MODE="read"), timeout=PLAN_SECONDS, leashed=True
-    )
+    """The plan of these layers on the sandbox; never an exception for one that cannot be made.
+
+    It is asked by the reading server's engine, which the kernel keeps from writing anything but scratch.
+    """
+    last: list[dict[str, Any]] = []
+
+    def line(text: str) -> None:
+        with contextlib.suppress(ValueError):
+            last[:] = [json.loads(text)]
+
+    with tempfile.TemporaryDirectory(prefix="blumeops-") as scratch:
+        argv = [sys.executable, "-P", "-m", ENGINE, clone, SANDBOX, scratch, "plan", *layers]
+        done = process.stream(argv, env=environment(BLUMEOPS_MODE="read"), input="", on_line=line)
+    told = last[0] if last else {}
+    if "error" in told:
+        return Planned(why=", ".join(filter(None, (told["error"]["what"], told["error"]["hint"]))))
     try:
-        told = json.loads(done.stdout)
-        if "error" in told:
-            return Planned(why=" ".join(filter(None, (told["error"]["what"], told["error"]["hint"]))))
-        report = Report("plan", SANDBOX, tuple(map(_answer, told["layers"])))
-        return Planned(report, told["token"])
+        report = Report("plan", SANDBOX, tuple(map(_answer, told["report"]["layers"])))
     except (ValueError, KeyError, TypeError):
-        last = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()[-1]
-        return Planned(why=f"planning broke: {last[:300]}")
+        said = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1]
+        return Planned(why=f"planning broke: {said[:300]}")
+    return Planned(report, str(plan_token.of(Homelab.open(root=clone), report) or ""))
 
 
 def _answer(plain: dict) -> Answer:

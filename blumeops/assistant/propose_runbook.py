@@ -19,6 +19,7 @@ import os
 import re
 import signal
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ from blumeops.runbooks.model import Cell, Role, Runbook
 from blumeops.target import SANDBOX
 
 VERB = "rehearse-for-assistant"
+WATCH_SECONDS = 0.2
 STOP_SECONDS = 180.0
 """A run that is cancelled takes back what it began and cleans up; after this it is killed."""
 
@@ -61,6 +63,22 @@ def rehearse(root: Path, name: str, given: Mapping[str, Any], *, dry_run: bool, 
     # `rollback`: a cancelled run takes back what it began, where nobody can be asked.
     options = running.Options(mode=mode, keep=False, rollback=True)
     return running.execute(root, book, parameters=values, options=options, watch=_Events(say))
+
+
+def outlive_the_server() -> None:
+    """End as by Ctrl-C when whoever asked for the run is gone, whatever killed them: then it is taken back.
+
+    In a session of its own, because those who end a server end its group without a word.
+    """
+    os.setsid()
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def committed(root: Path, name: str) -> Runbook:

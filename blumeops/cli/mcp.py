@@ -31,10 +31,9 @@ def mcp(target: str, root: Path | None, propose: bool) -> int:
 
     place = root.resolve() if root else find(Path.cwd().resolve()).root
     if propose:
-        from blumeops.assistant.propose_server import create_propose_server
+        from blumeops.assistant.propose_server import serve_proposals
 
-        create_propose_server(place, target).run("stdio")
-        return 0
+        return serve_proposals(place, target)
     return serve(place, target)
 
 

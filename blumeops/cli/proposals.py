@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import asdict
@@ -116,8 +117,10 @@ def proposals_rehearse(name: str, root: Path, dry_run: bool) -> int:
     from blumeops.runbooks.running import EXIT_CODES
 
     def say(event: object) -> None:
-        click.echo(json.dumps(event, ensure_ascii=False))
+        with contextlib.suppress(OSError):  # nobody listens any more: the run ends in order all the same
+            click.echo(json.dumps(event, ensure_ascii=False))
 
+    propose_runbook.outlive_the_server()
     say({"event": "start", "pid": os.getpid()})
     try:
         given = json.loads(sys.stdin.read() or "{}")
