@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ PAGE = ROOT / "docs" / "tutorials" / "work-with-an-assistant.md"
 BLUMEOPS = Path(sys.executable).with_name("blumeops")
 ANSWER_SECONDS = 120.0
 """Patience with one answer, on a machine that does much else."""
+
+WIDTH = 82
+"""Characters of a line that a page of the site shows beside its navigation."""
 
 _PASSING = (
     (re.compile(r"^\*\*Doubtful:\*\* .*\n", re.MULTILINE), ""),
@@ -50,7 +54,7 @@ class Call:
     lines: int = 40
 
     def __str__(self) -> str:
-        return f"{self.tool} {json.dumps(self.arguments, ensure_ascii=False)}"
+        return f"`{self.tool}` with `{json.dumps(self.arguments, ensure_ascii=False)}`"
 
 
 CALLS: tuple[Call, ...] = (
@@ -69,7 +73,7 @@ CALLS: tuple[Call, ...] = (
         "Somebody edited a page on indri by hand. What is the way back?",
         "runbook",
         {"name": "find-and-undo-drift"},
-        lines=20,
+        lines=28,
     ),
     Call("Then do it.", "apply", {"layers": ["hosts"]}),
     Call("Is there a password in /etc/shadow?", "page", {"path": "/etc/shadow"}),
@@ -92,7 +96,7 @@ async def answers(calls: Iterable[Call]) -> tuple[str, ...]:
 
 def rendered(calls: Iterable[Call], said: Iterable[str]) -> str:
     """The calls and answers as they stand on the page."""
-    return "\n".join(_exchange(call, text) for call, text in zip(calls, said, strict=True))
+    return "".join(_exchange(call, text) for call, text in zip(calls, said, strict=True)) + "\n"
 
 
 def written(page: str) -> str:
@@ -130,12 +134,21 @@ def _steady(said: str) -> str:
 
 
 def _exchange(call: Call, said: str) -> str:
-    lines = said.split("\n")
+    lines = [short for line in said.split("\n") for short in _broken(line)]
     shown = "\n".join(lines[: call.lines])
     more = "\nThe answer goes on.\n" if len(lines) > call.lines else ""
     marks = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
     question = f"\n> {call.question}\n" if call.question else ""
-    return f"{question}\n```text\n{call}\n```\n\n{marks}text\n{shown}\n{marks}\n{more}"
+    return f"{question}\nCalled: {call}\n\n{marks}text\n{shown}\n{marks}\n{more}"
+
+
+def _broken(line: str) -> list[str]:
+    """A long line as several, or a reader of the page sees half of it."""
+    if len(line) <= WIDTH:
+        return [line]
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 if __name__ == "__main__":
