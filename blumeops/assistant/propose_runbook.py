@@ -57,8 +57,6 @@ def rehearse(root: Path, name: str, given: Mapping[str, Any], *, dry_run: bool, 
     """
     book = committed(root, name)
     values = _values(root, book, given)
-    if (root / ".sandbox").is_symlink():
-        raise Untrusted("the sandbox's folder is a link", where=".sandbox")
     mode = RunMode.DRY_RUN if dry_run else RunMode.REHEARSAL
     # `rollback`: a cancelled run takes back what it began, where nobody can be asked.
     options = running.Options(mode=mode, keep=False, rollback=True)
@@ -87,7 +85,8 @@ def committed(root: Path, name: str) -> Runbook:
     branch.require_reviewed(place, place.head(), "HEAD")
     path = format.path_of(root, name)
     how = ("--porcelain", "-z", "--no-renames", "--untracked-files=all")
-    said = branch.run(place, "status", *how, "--", "homelab", "runbooks")
+    where = ("homelab", "runbooks", f":(exclude){records.COMMITTED.as_posix()}")  # records never run
+    said = branch.run(place, "status", *how, "--", *where)
     dirty = [entry[3:] for entry in said.split("\0") if len(entry) > 3]
     if dirty or running.running_trust.uncommitted(root, path):
         what = f"{(dirty or [f'runbooks/{path.name}'])[0]} is not as it was committed"
