@@ -34,7 +34,8 @@ def docs_check(root: Path | None, fix: bool, live: bool, target: str, strict: bo
     """Check every link, and what the pages say against the repository: nothing is built.
 
     Values that are bound to a file, generated blocks, commands, paths, lists of what there is, versions,
-    and secrets where none may stand. --fix rewrites pages, never what they are bound to.
+    secrets where none may stand, and what assistants read first: AGENTS.md, CLAUDE.md, llms.txt.
+    --fix rewrites pages, never what they are bound to.
 
     Exit code 2 says that a page is wrong, 4 that nothing is, but the homelab did not answer (--live).
     """
@@ -55,27 +56,32 @@ def docs_check(root: Path | None, fix: bool, live: bool, target: str, strict: bo
 def found(root: Path, *, fix: bool = False) -> tuple[Checked, list[Problem], list[Problem]]:
     """All that can be said of the pages without looking at the homelab: problems, and warnings."""
     from blumeops.cli import cli
-    from blumeops.facts import check
+    from blumeops.facts import assistant_files, check
     from blumeops.site.place import Place
 
+    ours = Place.of(root).ours
     checked = check.check(root, fix=fix, clis={"blumeops": cli})
     broken, lonely = _links(root)
     problems, warnings = [*checked.problems, *broken], list(checked.warnings)
+    for one in assistant_files.check(root, ours=ours):
+        (problems if one.sure else warnings).append(one.problem)
     # Somebody else's vault may well be read by its folders; here a page that nothing leads to is a mistake.
-    (problems if Place.of(root).ours else warnings).extend(lonely)
+    (problems if ours else warnings).extend(lonely)
     return checked, [*problems, *_services(root, checked), *_runbooks(root)], warnings
 
 
 def _links(root: Path) -> tuple[Sequence[Problem], Sequence[Problem]]:
     """The broken links of the pages with whatever else would stop a build, and the pages nothing leads to."""
+    from blumeops.facts import assistant_files
     from blumeops.site import build
     from blumeops.site.orphans import orphans
+    from blumeops.site.place import Place
 
     try:
         staged = build.check(root)
     except BadInput as error:
         return error.problems, ()
-    return (), orphans(staged.vault, staged.links)
+    return assistant_files.map_problems(staged, Place.of(root).name), orphans(staged.vault, staged.links)
 
 
 def _services(place: Path, checked: Checked) -> tuple[Problem, ...]:

@@ -91,6 +91,7 @@ def _build(
     with fresh_folder(place.work) as fresh:
         done = _render(place, staged, fresh, config, clean=clean)
         problems = [_problem(complaint, place, staged) for complaint in done.complaints]
+        problems += finished.map_problems(fresh, staged)
         if links and not problems:
             problems = _dead_links(place, staged, fresh)
         if problems and strict:

@@ -19,7 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from blumeops import process
 from blumeops.errors import EngineMissing, Problem, UnknownAnswer
-from blumeops.site import markdown
+from blumeops.site import llms_spec, markdown
+from blumeops.site.llms_txt import FILE
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
 from blumeops.site.twins import END
@@ -61,6 +62,17 @@ def dead_links(program: Path, site: Path, place: Place, staged: Staged) -> list[
         done.check(hint="the links of the finished site were not checked")
         raise UnknownAnswer("lychee said something else than JSON", where=str(program)) from error
     return list(_problems(found, site, place, staged))
+
+
+def map_problems(site: Path, staged: Staged) -> list[Problem]:
+    """What is wrong with the `llms.txt` of a built site: form, length, links to what is not there."""
+    file = site / FILE
+    if not file.is_file():
+        return []
+    own = staged.basis.source.files.get(FILE) if staged.basis else None
+    path = own.relative_to(staged.basis.source.root).as_posix() if own and staged.basis else FILE
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return list(llms_spec.problems(text, path, lambda way: (site / way).is_file()))
 
 
 def _problems(found: dict[str, Any], site: Path, place: Place, staged: Staged) -> Iterator[Problem]:

@@ -57,6 +57,18 @@ class Site:
         assert staged.basis is not None
         return Site(name, staged.basis, staged.nav, places or twins.places(staged.vault.pages))
 
+    def map(self) -> tuple[str, str]:
+        """What `llms.txt` is called where a person edits it, and its text; its own name when it is made."""
+        own = self.basis.source.files.get(FILE)
+        if own is not None:
+            return own.relative_to(self.basis.source.root).as_posix(), own.read_text("utf-8", "replace")
+        return FILE, _Making(self, Cache(None), Kept(), keep=False).map()
+
+    def has(self, path: str) -> bool:
+        """Whether the site will have a file, as far as it is known before it is built."""
+        shown = {file for place in self.places.values() for file in (place, f"{place}{END}")}
+        return path in shown or path in self.basis.source.files or path in (FILE, FULL)
+
 
 @dataclass(slots=True)
 class Kept:
