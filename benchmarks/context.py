@@ -93,7 +93,7 @@ def tell_misses(answered: Mapping[str, Had]) -> None:
 
 
 def _miss(asked: Question, had: Answer, budget: int) -> str:
-    lost = [fact for fact, there in zip(asked.facts, had.facts, strict=True) if not there]
+    lost = [fact[0] for fact, there in zip(asked.facts, had.facts, strict=True) if not there]
     what = "page" if not had.page else "fact"
     pages = " | ".join(sorted(asked.pages))
     return f"{budget} {what:4}  {asked.id}: {asked.question}\n           {pages}: {lost}"

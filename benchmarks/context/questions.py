@@ -15,13 +15,16 @@ FILE = Path(__file__).with_name("questions.toml")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with the pages that answer it, and the exact words of the answer."""
+    """A question with the pages that answer it, and the exact words of the answer.
+
+    Each fact is in one wording or in several, of which any will do.
+    """
 
     id: str
     kind: str
     question: str
     pages: frozenset[str]
-    facts: tuple[str, ...]
+    facts: tuple[tuple[str, ...], ...]
     aside: bool
 
 
@@ -43,7 +46,7 @@ def read() -> tuple[Question, ...]:
             one["kind"],
             one["question"],
             frozenset((one["page"], *one.get("also", ()))),
-            tuple(" ".join(fact.split()) for fact in one["facts"]),
+            tuple((fact,) if isinstance(fact, str) else tuple(fact) for fact in one["facts"]),
             one.get("aside", False),
         )
         for one in tomllib.loads(FILE.read_text())["question"]
@@ -56,7 +59,8 @@ def answers(search: Search, questions: Sequence[Question], budget: int) -> tuple
 
 
 def _answer(one: Question, had: Taken) -> Answer:
-    return Answer(one, bool(had.paths & one.pages), tuple(map(had.holds, one.facts)), had.tokens)
+    facts = tuple(any(map(had.holds, wordings)) for wordings in one.facts)
+    return Answer(one, bool(had.paths & one.pages), facts, had.tokens)
 
 
 def shares(had: Mapping[int, Sequence[Answer]], largest: int) -> dict[str, float]:
