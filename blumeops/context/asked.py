@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from blumeops.context.untrusted import clean
 from blumeops.errors import BlumeOpsError
 from blumeops.runbooks import format
+from blumeops.site.vault import Unresolved, Vault
 
 LONGEST = 4_000
 """Characters of a question: a task with an error message in it, and no log file."""
 
 LEAST, MOST = 100, 200_000
 """Tokens: with less there is room for no answer, and more is more than an assistant reads."""
+
+LONGEST_NAME = 80
+"""Characters of a name that an error repeats."""
 
 DEFAULT = 4_000
 
@@ -31,7 +35,7 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """What a pack is for: a layer, page or runbook by its name; a runbook with its path."""
+    """What a pack is for: a layer, or a page or runbook with its path in the repository."""
 
     subject: Subject
     name: str
@@ -63,12 +67,16 @@ def budget(tokens: int) -> int:
     return tokens
 
 
-def focus(root: Path, said: str) -> Focus:
-    """What a pack is for, by its name. Whether there is such a page is for the index to say."""
-    wanted = " ".join(clean(said).split())
+def focus(said: str, pages: Vault) -> Focus:
+    """What a pack is for, by any of its names. Raises `BlumeOpsError` with the nearest name."""
+    wanted = " ".join(clean(said[:LONGEST]).split())
     if wanted.casefold() in LAYERS:
         return Focus(Subject.LAYER, wanted.casefold(), "")
-    name = wanted.removeprefix(f"{format.FOLDER}/").removesuffix(".md")
-    if name in format.names(root):
-        return Focus(Subject.RUNBOOK, name, f"{format.FOLDER}/{name}.md")
-    return Focus(Subject.PAGE, wanted, "")
+    found = pages.resolve(wanted.removeprefix("docs/"), origin="index.md")
+    if isinstance(found, Unresolved):
+        shown = wanted if len(wanted) <= LONGEST_NAME else f"{wanted[:LONGEST_NAME]}…"
+        near = difflib.get_close_matches(wanted.casefold(), LAYERS, 1)
+        hint = f"did you mean {near[0]}?" if near else found.hint.replace("[[", "").replace("]]", "")
+        raise BlumeOpsError(f"there is no layer, page or runbook {shown!r}", hint=hint)
+    is_runbook = found.source.startswith(f"{format.FOLDER}/")
+    return Focus(Subject.RUNBOOK if is_runbook else Subject.PAGE, found.name, found.source)

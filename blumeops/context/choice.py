@@ -28,13 +28,14 @@ WORTH_CUTTING = 60
 
 def choose(found: Sequence[Excerpt], room: int) -> tuple[Excerpt, ...]:
     """The excerpts for `room` tokens, the best first; one that is too long is cut."""
-    left, most = list(found), max(int(room * SHARE), WORTH_CUTTING)
+    most = max(int(room * SHARE), WORTH_CUTTING)
+    worth = {number: _worth(one, most) for number, one in enumerate(found)}
     taken: list[Excerpt] = []
     chosen: Counter[str] = Counter()
-    while left and room >= WORTH_CUTTING:
-        best = max(left, key=lambda one: _worth(one, chosen[one.path], most))
-        left.remove(best)
-        allowed = min(room, most)
+    while worth and room >= WORTH_CUTTING:
+        number = max(worth, key=lambda one: worth[one] * AGAIN ** chosen[found[one].path])
+        best, allowed = found[number], min(room, most)
+        del worth[number]
         if best.size > allowed and chosen[best.path]:
             continue
         best = excerpts.cut(best, allowed)
@@ -44,5 +45,5 @@ def choose(found: Sequence[Excerpt], room: int) -> tuple[Excerpt, ...]:
     return tuple(taken)
 
 
-def _worth(one: Excerpt, chosen: int, most: int) -> float:
-    return one.score * AGAIN**chosen / max(min(one.size, most), WORTH_CUTTING) ** LENGTH
+def _worth(one: Excerpt, most: int) -> float:
+    return one.score / max(min(one.size, most), WORTH_CUTTING) ** LENGTH

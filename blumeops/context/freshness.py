@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from blumeops.context import dead_links
 from blumeops.context.untrusted import clean, label
 from blumeops.errors import BadInput, Problem
 from blumeops.facts import bound
@@ -21,8 +22,9 @@ from blumeops.facts import freshness as reviews
 from blumeops.facts.page import Page
 from blumeops.facts.places import Places
 from blumeops.facts.tree import Tree
-from blumeops.site import vault
+from blumeops.site import vault as pages
 from blumeops.site.cache import Cache, digest
+from blumeops.site.vault import Vault
 
 SHOWN = 160
 """Characters of what a mark says: it may quote a page, and stands outside of the page's fence."""
@@ -58,12 +60,20 @@ class Mark:
         return not self.line or first <= self.line <= last
 
 
-def of(root: Path, paths: Iterable[str], cache: Cache | None = None) -> dict[str, tuple[Mark, ...]]:
-    """The marks of these pages and runbooks, by path; none for what still holds."""
+def of(
+    root: Path, paths: Iterable[str], cache: Cache | None = None, vault: Vault | None = None
+) -> dict[str, tuple[Mark, ...]]:
+    """The marks of these pages and runbooks, by path; none for what still holds.
+
+    `vault` knows the names of all pages; without it links are not looked at.
+    """
     texts = {path: text for path in dict.fromkeys(paths) if (text := _text(root, path)) is not None}
     kept = cache or Cache(None)
     tree = Tree(root.resolve(), frozenset())
     found = {path: [*_facts(root, path, text, tree, kept)] for path, text in texts.items()}
+    known_as = dead_links.names(vault) if vault else b""
+    for path, text in texts.items() if vault else ():
+        found[path] += _links(root, path, text, vault, known_as, kept)
     for path, mark in _reviews(root, texts, kept):
         found[path].append(mark)
     names = {path: Path(path).stem for path in texts if path.startswith("runbooks/")}
@@ -97,6 +107,19 @@ def _facts(root: Path, path: str, text: str, tree: Tree, kept: Cache) -> Iterato
         yield Mark(Doubt.FACT, _shown(one["what"]), path, one["line"] if one["path"] == path else 0)
 
 
+def _links(root: Path, path: str, text: str, vault: Vault, known_as: bytes, kept: Cache) -> Iterator[Mark]:
+    """The links of a page that lead nowhere."""
+    if not path.endswith(".md"):
+        return
+    try:
+        broken = dead_links.of(root, path, text, vault, known_as, kept)
+    except BadInput:
+        yield Mark(Doubt.UNKNOWN, "whether its links lead anywhere is unknown: the site cannot be read", path)
+        return
+    for one in broken:
+        yield Mark(Doubt.LINK, _shown(one.what), path, one.line)
+
+
 def _stamp(root: Path, path: str) -> str:
     try:
         seen = (root / path).stat()
@@ -122,10 +145,10 @@ def _reviews(root: Path, texts: Mapping[str, str], kept: Cache) -> Iterator[tupl
             yield path, Mark(Doubt(words[0]), words[1], path)
 
 
-def _pages(paths: Iterable[str], texts: Mapping[str, str]) -> Iterator[vault.Page]:
+def _pages(paths: Iterable[str], texts: Mapping[str, str]) -> Iterator[pages.Page]:
     for path in paths:
         try:
-            yield vault.page(path, path, texts[path])
+            yield pages.page(path, path, texts[path])
         except BadInput:
             continue  # its front matter cannot be read: `docs check` says so
 

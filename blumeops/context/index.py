@@ -23,6 +23,7 @@ from blumeops.site.place import Place
 
 if TYPE_CHECKING:
     from blumeops.context.reading import Entry
+    from blumeops.site.vault import Vault
 
 NAME = "context.sqlite"
 RACY_NANOSECONDS = 2_000_000_000
@@ -82,8 +83,12 @@ class Index:
         """
         from blumeops.context import ranking
 
-        found = ranking.search(self._base, question, limit=limit, only=only)
-        sections = self._sections([one.section for one in found])
+        self._base.execute("begin")  # all that is read is of one moment, whatever another process writes
+        try:
+            found = ranking.search(self._base, question, limit=limit, only=only)
+            sections = self._sections([one.section for one in found])
+        finally:
+            self._base.execute("rollback")
         return tuple(Hit(sections[one.section], one.score, one.why) for one in found)
 
     def sections(self, path: str) -> tuple[Section, ...]:
@@ -111,6 +116,18 @@ class Index:
         return {
             path: Kind(kind) for path, kind in self._base.execute("select path, kind from file order by path")
         }
+
+    def vault(self) -> Vault:
+        """The pages by all the names that a link may call them, without their text."""
+        from blumeops.site import vault
+
+        rows = self._base.execute(
+            "select site, path, title, aliases, page_id from file where site <> '' order by path"
+        ).fetchall()
+        return vault.vault(
+            vault.Page(site, path, "", title, tuple(json.loads(aliases)), id=page_id)
+            for site, path, title, aliases, page_id in rows
+        )
 
     def _sections(self, ids: list[int]) -> dict[int, Section]:
         marks = ",".join("?" * len(ids))

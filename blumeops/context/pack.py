@@ -134,17 +134,17 @@ def pack(
     one. Raises `BlumeOpsError` for a question, budget or focus that cannot be meant.
     """
     said, room, root = asked.question(question), asked.budget(budget), root.resolve()
-    aim = asked.focus(root, focus) if focus.strip() else None
     index = index or Index.open(root)
+    aim = asked.focus(focus, index.vault()) if focus.strip() else None
     with Cache(cache_file(root)) as cache:
-        hits = index.search(said, limit=FOUND, only=aim.name if aim else "")
-        found = [excerpts.of(hit) for hit in _with_the_rest(index, hits)]
+        hits = index.search(said, limit=FOUND, only=(aim.path or aim.name) if aim else "")
+        found = [excerpts.of(hit) for hit in _with_the_rest(index, hits, aim)]
         begun = Pack(said, room, aim, rails=_rails(root, room), live=_bounded(live, room))
         begun = replace(begun, runbooks=tuple(_runbooks(root, cache, hits, aim)))
         named = _named(root, cache, said, hits, aim)
         begun = replace(begun, desired=_within(named, int(room * ROWS_SHARE)))
         begun = replace(begun, found=bool(found or named or begun.runbooks))
-        return fitting.fitting(_filled(begun, found, root, cache), found, len(named))
+        return fitting.fitting(_filled(begun, found, index, cache), found, len(named))
 
 
 def cache_file(root: Path) -> Path | None:
@@ -152,11 +152,12 @@ def cache_file(root: Path) -> Path | None:
     return root / "build" / "context-marks.sqlite" if (root / "build").is_dir() else None
 
 
-def _with_the_rest(index: Index, hits: Sequence[Hit]) -> Iterator[Hit]:
+def _with_the_rest(index: Index, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Hit]:
     """The hits, and the rest of the best pages: an answer need not share a word with its question."""
     yield from hits
     known = {(hit.section.path, hit.section.line) for hit in hits}
-    best: dict[str, float] = {}
+    top = hits[0].score if hits else 1.0
+    best = {aim.path: top} if aim and aim.path else {}
     for hit in hits:
         if hit.section.kind in (Kind.PAGE, Kind.RUNBOOK):
             best.setdefault(hit.section.path, hit.score)
@@ -213,10 +214,10 @@ def _within(named: Sequence[Row], room: int) -> tuple[Row, ...]:
     return tuple(kept)
 
 
-def _filled(begun: Pack, found: Sequence[Excerpt], root: Path, cache: Cache) -> Pack:
+def _filled(begun: Pack, found: Sequence[Excerpt], index: Index, cache: Cache) -> Pack:
     """The pack with as many excerpts as there is room for, and with the marks of their files."""
     room = begun.budget - begun.size - int(begun.budget * ALSO_SHARE) - FOOT
     chosen = choice.choose(found, room)
-    marks = freshness.of(root, (one.path for one in chosen), cache)
+    marks = freshness.of(index.place.root, (one.path for one in chosen), cache, index.vault())
     marked = [replace(one, marks=marks.get(one.path, ())) for one in excerpts.merged(chosen)]
     return replace(begun, entries=tuple(marked))
