@@ -20,18 +20,6 @@ from tests.context import small
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "caddy backup archive port 502 restore sifaka indri route kept tag:homelab".split()  # noqa: SIM905
-    "caddy",
-    "backup",
-    "archive",
-    "port",
-    "502",
-    "restore",
-    "sifaka",
-    "indri",
-    "route",
-    "kept",
-    "tag:homelab",
-]
 
 
 @pytest.fixture(scope="module")
