@@ -10,7 +10,8 @@ to C code and every child as well, and every program but Git; from 6.7 on TCP bo
 to others. It does not see modes, owners and times of files, Unix sockets that have a path, and UDP.
 
 An audit hook of Python refuses all of that as well, what Landlock does not see included, and the verbs of Git
-that do not only read. It does not see what code in C does without asking Python.
+that do not only read. It does not see what code in C does without asking Python, named pipes, and files that
+are opened by a name below an open folder.
 
 None of them can be taken off again. On a system without Landlock the first and third are left: they stop
 every mistake and every tool of ours, not native code.
@@ -25,7 +26,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blumeops import mode
@@ -35,7 +36,7 @@ from blumeops.assistant.landlock import Kept
 GIT_READS = frozenset({"check-ignore", "log", "ls-files", "ls-tree", "rev-list", "rev-parse"})
 """The verbs of Git that the readers of the repository use; none of them changes anything."""
 
-_LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
+LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = frozenset(
     {"os.chflags", "os.chmod", "os.chown", "os.link", "os.lockf", "os.mkdir", "os.remove", "os.removexattr",
@@ -64,15 +65,20 @@ def confine(cache: Path, temporary: Path) -> Kept:
     sys.dont_write_bytecode = True
     writable = [folder for folder in (cache, temporary) if folder.is_dir()]
     kept = landlock.restrict([*writable, Path("/dev/null")], executable=_git(), network=False, scope=True)
-    sys.addaudithook(_hook(tuple(os.path.realpath(folder) for folder in writable)))
+    watch(writable)
     return kept
+
+
+def watch(writable: Sequence[Path]) -> None:
+    """From now on let Python write only below some folders, start only Git that reads, and talk to nobody."""
+    sys.addaudithook(_hook(tuple(os.path.realpath(folder) for folder in writable)))
 
 
 def _git() -> list[Path]:
     """Git, and what the kernel needs to start it."""
     found = shutil.which("git")
     folder = Path(found).resolve() if found else None
-    return [*([folder] if folder else []), *(Path(path) for path in _LOADERS)]
+    return [*([folder] if folder else []), *(Path(path) for path in LOADERS)]
 
 
 def _hook(writable: tuple[str, ...]) -> Callable[[str, tuple], None]:

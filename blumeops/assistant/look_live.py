@@ -18,7 +18,7 @@ from blumeops.assistant.asking import LAYERS, Asking
 from blumeops.assistant.bounded import lines
 from blumeops.assistant.limits import Budget
 from blumeops.assistant.tool import Answer, StrictTool
-from blumeops.context.untrusted import fence, label
+from blumeops.context.untrusted import clean, fence, label
 
 SECONDS = 300.0
 """So long a question may take. Ansible looks at every task on every host, which is its longest part."""
@@ -206,4 +206,4 @@ def _plan_lines(one: Mapping[str, Any]) -> Iterator[str]:
     for change in one["changes"]:
         if change["diff"]:
             yield f"diff of {change['address']}:"
-            yield from change["diff"].split("\n")
+            yield from clean(change["diff"]).split("\n")  # whole: a comment may go over lines

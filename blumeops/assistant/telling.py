@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blumeops.context.untrusted import clean
 from blumeops.errors import BadInput, BlumeOpsError, Problem
 from blumeops.target import SANDBOX
 
@@ -112,7 +113,7 @@ def record(run: RunRecord) -> Iterator[str]:
         yield f"{cell.index + 1}. {cell.name}: {cell.status.value} {cell.error}".rstrip()
         for output in cell.outputs:
             if output.mime.startswith("text/") and output.mime != "text/html":
-                yield from (f"   {line}" for line in output.text.splitlines()[:40])
+                yield from (f"   {line}" for line in clean(output.text).split("\n")[:40])
 
 
 def explained(said: Explanation) -> Iterator[str]:
