@@ -123,3 +123,28 @@ def test_the_transcript_is_what_the_server_answers() -> None:
     assert transcript.written(page) == now, (
         "python -m tests.transcript --write puts the new answers on the page"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "- `run it` (changes): passed 2026-11-23, stale: a.py changed since; parameters: x",
+            "…; parameters: x",
+        ),
+        ("## Read\n**Doubtful:** reviewed 2026-01-02; since then b.yaml changed\n````text a.md:1", "a.md:1"),
+        ("Left out for want of room: 48 sections that were found.", "room: …"),
+    ],
+)
+def test_what_an_answer_says_of_the_day_is_not_in_the_transcript(said: str, shown: str) -> None:
+    steady = transcript.steady(said)
+    assert steady.endswith(shown)
+    assert not re.search(r"\d{4}-|changed since|48", steady)
+
+
+def test_what_an_answer_says_of_the_homelab_is_in_the_transcript_to_the_letter() -> None:
+    said = "````text homelab/pulumi/policy.hujson\ngroup:family → sifaka 22/tcp: not allowed\n````"
+    call = transcript.Call("May they?", "policy_explain", {"src": "group:family"})
+    assert transcript.steady(said) == said
+    assert said in transcript.rendered([call], [said])
+    assert transcript.rendered([call], [said.replace("not ", "")]) != transcript.rendered([call], [said])

@@ -91,7 +91,7 @@ async def answers(calls: Iterable[Call]) -> tuple[str, ...]:
     )
     async with Client(server, read_timeout_seconds=ANSWER_SECONDS) as client:
         said = [await client.call_tool(call.tool, dict(call.arguments)) for call in calls]
-    return tuple(_steady("\n".join(block.text for block in one.content)) for one in said)
+    return tuple(steady("\n".join(block.text for block in one.content)) for one in said)
 
 
 def rendered(calls: Iterable[Call], said: Iterable[str]) -> str:
@@ -127,7 +127,8 @@ def _parts(page: str) -> tuple[str, str, str]:
     return page[:first], page[first:last], page[last:]
 
 
-def _steady(said: str) -> str:
+def steady(said: str) -> str:
+    """An answer without what it says of the day and the last commits."""
     for passing, instead in _PASSING:
         said = passing.sub(instead, said)
     return said.strip("\n")
