@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 RESAMPLES = 2000
 SEED = 1
+FEWEST = 5
+"""Pages; what fewer say holds for them and for no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def _interval(each: Sequence[int], groups: Sequence[str]) -> tuple[float, float]
     for group, one in zip(groups, each, strict=True):
         by_group[group].append(one)
     sums = [(sum(one), len(one)) for _, one in sorted(by_group.items())]
+    if len(sums) < FEWEST:
+        return -1.0, 1.0  # nobody can know
     dice = random.Random(SEED)
     means = []
     for _ in range(RESAMPLES):

@@ -60,9 +60,10 @@ def _share(each: Sequence[bool]) -> float:
 @contextmanager
 def _copied(root: Path) -> Iterator[tuple[Path, Path]]:
     """A copy of what the index reads of a vault, to take pages out of, and a place for the index."""
-    with tempfile.TemporaryDirectory(prefix="blumeops-bench-") as folder, Index.open(root) as index:
+    with tempfile.TemporaryDirectory(prefix="blumeops-bench-") as folder:
         copy = Path(folder) / "vault"
-        paths = [*index.paths(), *(name for name in ("mkdocs.yml",) if (root / name).is_file())]
+        with Index.open(root, cache=Path(folder) / "whole.sqlite") as index:
+            paths = [*index.paths(), *(name for name in ("mkdocs.yml",) if (root / name).is_file())]
         for path in paths:
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, copy / path)
