@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.padding import Padding
@@ -15,6 +17,9 @@ from blumeops.context.live import Live
 from blumeops.context.model import Kind
 from blumeops.context.pack import NOTHING, Pack
 from blumeops.context.untrusted import clean
+
+_FIRST_HEADING = re.compile(r"\A#+ [^\n]*\n+(?=\S)")
+_WIKILINK = re.compile(r"!?\[\[([^\[\]|]+?)(?:\\?\|([^\[\]]*))?\]\]")
 
 WIDEST = 120
 """Columns; longer lines of prose are hard to read."""
@@ -58,9 +63,14 @@ def _excerpt(console: Console, one: Excerpt) -> None:
     for mark in one.here:
         console.print(Text(f"! {mark}", style="yellow"))
     is_prose = one.kind in (Kind.PAGE, Kind.RUNBOOK) and not one.text.startswith("---")
-    console.print(Markdown(one.text) if is_prose else Padding(Text(one.text), (0, 0, 0, 2)))
+    console.print(Markdown(_prose(one.text)) if is_prose else Padding(Text(one.text), (0, 0, 0, 2)))
     if one.clipped:
         console.print(Text("… cut short", style="dim"))
+
+
+def _prose(text: str) -> str:
+    """A section without the heading that stands above it already, its wikilinks as their words."""
+    return _WIKILINK.sub(lambda found: found[2] or found[1], _FIRST_HEADING.sub("", text))
 
 
 def _live(console: Console, live: Live) -> None:
