@@ -37,6 +37,8 @@ _SECRET_NAME = re.compile(r"(?:^|[._-])(?:secrets?|vault|credentials?|passwd|htp
 _SECRET = re.compile(r"\A\$ANSIBLE_VAULT|-----BEGIN [A-Z ]*PRIVATE KEY|\bENC\[AES256_GCM,", re.MULTILINE)
 _TOP = frozenset({"mkdocs.yml", "pyproject.toml", "mise.toml"})
 _OURS = ("homelab/", "blumeops/")
+_ABOUT_IT_ALL = frozenset({"README.md", "CONTRIBUTING.md", "SECURITY.md"})
+"""Pages at the top of a repository. What assistants read anyway (`AGENTS.md`) is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Rules:
         if suffix == ".md" and path.startswith(self.runbooks):
             return Kind.RUNBOOK if folder + "/" == self.runbooks else None
         if suffix == ".md" and path.startswith(self.docs):
+            return Kind.PAGE
+        if path in _ABOUT_IT_ALL:
             return Kind.PAGE
         if self.ours and not path.startswith(_OURS):
             return None

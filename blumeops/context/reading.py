@@ -14,6 +14,8 @@ from blumeops.site import frontmatter, vault
 from blumeops.site.vault import Page
 
 LAYERS = ("tailnet", "hosts", "cluster")
+MOST_SECTIONS = 20_000
+"""Of one file; no person writes so many."""
 CONTEXT_CHARACTERS = 160
 """So much of the text before and after a link says what the link is about."""
 _FOLDERS = {
@@ -87,7 +89,7 @@ def entry(path: str, kind: Kind, data: bytes, *, docs: str) -> Entry:
         about=" ".join((*names, path.replace("/", " "))),
         layers=_layers_of(path) if kind is Kind.DESIRED else (),
         links=(),
-        sections=found,
+        sections=found[:MOST_SECTIONS],
     )
 
 
@@ -100,6 +102,7 @@ def _python(path: str, text: str) -> tuple[Section, ...]:
 
 def _of_page(path: str, kind: Kind, text: str, digest: str, docs: str) -> Entry:
     site = path.removeprefix(docs) if kind is Kind.PAGE else f"how-to/{posixpath.basename(path)}"
+    site = site if kind is Kind.RUNBOOK or path.startswith(docs) else f"../{path}"
     page = _page(site, path, text)
     front = page.front
     services = (*front.texts("services"), *front.texts("service"))
@@ -119,7 +122,7 @@ def _of_page(path: str, kind: Kind, text: str, digest: str, docs: str) -> Entry:
         about=" ".join(about),
         layers=tuple(sorted(said)),
         links=tuple(_links(page)),
-        sections=sections.of_page(page, kind),
+        sections=sections.of_page(page, kind)[:MOST_SECTIONS],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import re
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_SAID = 40
 """So many links to one page say with their own words what it is about."""
+FILE_BITS, SECTION_BITS = 42, 20
+"""Of a section's row, which has 63."""
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _MARKS = re.compile(r"[`*\[\]|{}<>]+")
 
@@ -33,12 +36,18 @@ def write(
         ((*stamp, path) for path, stamp in same.items()),
     )
     before = _linking(base)
-    for path in sorted({*gone, *entries}):
+    for path in sorted({*gone, *entries}, key=identity):
         _remove(base, path)
-    for path in sorted(entries):
+    # In the order of their rows: FTS5 starts a new segment for each row that is smaller than the last.
+    for path in sorted(entries, key=identity):
         _insert(base, *entries[path])
     if entries or gone:
         _relink(base, _linking(base) != before)
+
+
+def identity(path: str) -> int:
+    """The row of a file: the same in every index, so that ties in a search end the same way in each."""
+    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest()) >> (64 - FILE_BITS)
 
 
 def _linking(base: sqlite3.Connection) -> list[tuple]:
@@ -61,29 +70,31 @@ def _remove(base: sqlite3.Connection, path: str) -> None:
 def _insert(base: sqlite3.Connection, entry: Entry, stamp: Stamp) -> None:
     bodies = [searched(section.text) for section in entry.sections]
     links = [[link.target, link.standard, link.context] for link in entry.links]
+    file = identity(entry.path)
     row = (
-        entry.path, entry.kind.value, entry.digest, *stamp, entry.site, entry.title, entry.id,
+        file, entry.path, entry.kind.value, entry.digest, *stamp, entry.site, entry.title, entry.id,
         json.dumps(entry.aliases), json.dumps(entry.names), searched(entry.about), " ".join(entry.layers),
         json.dumps(links), sum(len(body) for body in bodies),
     )  # fmt: skip
-    columns = "path, kind, digest, size, modified, changed, inode, site, title, page_id, aliases, names, about, layers, links, length"  # noqa: E501
+    columns = "id, path, kind, digest, size, modified, changed, inode, site, title, page_id, aliases, names, about, layers, links, length"  # noqa: E501
     marks = ", ".join("?" * len(row))
-    file = base.execute(f"insert into file ({columns}) values ({marks})", row).lastrowid
+    base.execute(f"insert into file ({columns}) values ({marks})", row)
     about = searched(entry.about)
     for number, (section, body) in enumerate(zip(entry.sections, bodies, strict=True)):
-        made = base.execute(
-            "insert into section (file, number, line, last, anchor, headings, tokens, bare, text)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (file, number, section.line, section.last, section.anchor,
+        made = (file << SECTION_BITS) + number
+        base.execute(
+            "insert into section (id, file, number, line, last, anchor, headings, tokens, bare, text)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (made, file, number, section.line, section.last, section.anchor,
              json.dumps(section.headings, ensure_ascii=False), section.tokens, _is_bare(section.text),
              section.text),
-        ).lastrowid  # fmt: skip
-        words = (made, entry.title, about, searched(" ".join(section.headings)), body)
-        base.execute("insert into words (rowid, title, about, headings, body) values (?, ?, ?, ?, ?)", words)
+        )  # fmt: skip
+        words = (made, searched(" ".join(section.headings)), body)
+        base.execute("insert into words (rowid, headings, body) values (?, ?, ?)", words)
     headings = " ".join(dict.fromkeys(said for section in entry.sections for said in section.headings))
     base.execute(
-        "insert into pages (rowid, title, about, headings, body, said) values (?, ?, ?, ?, ?, '')",
-        (file, entry.title, about, searched(headings), "\n".join(bodies)),
+        "insert into pages (rowid, title, about, headings, said) values (?, ?, ?, ?, '')",
+        (file, entry.title, about, searched(headings)),
     )
     base.executemany(
         "insert or ignore into name values (?, ?, ?)",
@@ -98,7 +109,8 @@ def searched(text: str) -> str:
 
 def fold(name: str) -> str:
     """A name without regard to case and to what stands between its words."""
-    return " ".join(re.findall(r"\w+", name.casefold().replace("_", " ")))
+    words = re.findall(r"\w+", name.casefold().replace("_", " "))
+    return " ".join(words[1:] if len(words) > 1 and words[0] in ("the", "a", "an") else words)
 
 
 def _is_bare(text: str) -> bool:

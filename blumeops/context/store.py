@@ -39,10 +39,9 @@ create table link (origin integer not null, target integer not null, count integ
 create index link_to on link (target);
 create table name (name text not null, file integer not null, rank integer not null,
     primary key (name, file)) without rowid;
-create virtual table words using fts5 (title, about, headings, body,
-    tokenize = "porter unicode61 remove_diacritics 2", detail = full);
-create virtual table pages using fts5 (title, about, headings, body, said,
-    tokenize = "porter unicode61 remove_diacritics 2", detail = column);
+create virtual table words using fts5 (headings, body, tokenize = "porter unicode61 remove_diacritics 2");
+create virtual table pages using fts5 (title, about, headings, said,
+    tokenize = "porter unicode61 remove_diacritics 2");
 """
 
 
