@@ -38,6 +38,9 @@ _PASSING = (
 stands for it: all else is as the server said it."""
 
 BEGIN, END = "<!-- transcript: tests/transcript.py -->\n", "<!-- end of the transcript -->"
+_ENTRY = re.compile(r"^(?P<marks>`{4,})[^\n]*\n.*?^(?P=marks)$|^[^\n]+$", re.DOTALL | re.MULTILINE)
+"""A whole fence, or a line outside of one."""
+
 _TICKS = re.compile(r"`+")
 
 
@@ -45,13 +48,16 @@ _TICKS = re.compile(r"`+")
 class Call:
     """One call of a tool; `question` are the words of a person that lead to it, empty when it follows one.
 
-    Of the answer the page shows `lines`, and says when there are more.
+    Of the answer the page shows `lines`, and says when there are more. Of a context pack it shows the
+    first entry under each heading as far as what is to be read (`first`): the rest moves with every page that
+    anybody writes.
     """
 
     question: str
     tool: str
     arguments: Mapping[str, object]
     lines: int = 40
+    first: bool = False
 
     def __str__(self) -> str:
         return f"`{self.tool}` with `{json.dumps(self.arguments, ensure_ascii=False)}`"
@@ -59,23 +65,18 @@ class Call:
 
 CALLS: tuple[Call, ...] = (
     Call(
-        "Which machine keeps the backups, and who may reach it?",
+        "Documents are gone from Paperless. How do I get them back?",
         "context",
-        {"question": "which machine keeps the backups, and who may reach it?", "tokens": 1500},
-        lines=30,
+        {"question": "documents are gone from Paperless, how do I get them back?", "tokens": 1500},
+        first=True,
     ),
-    Call("", "policy_explain", {"dst": "sifaka"}),
+    Call("", "runbook", {"name": "restore-a-backup"}, lines=38),
+    Call("Then do it.", "run_runbook", {"name": "restore-a-backup"}),
+    Call("Which machine are the backups on, and who may reach it?", "policy_explain", {"dst": "sifaka"}),
     Call(
         "May the family log in there?", "policy_explain", {"src": "group:family", "dst": "sifaka", "port": 22}
     ),
     Call("What do I lose when I update Miniflux?", "section", {"path": "miniflux", "heading": "Update it"}),
-    Call(
-        "Somebody edited a page on indri by hand. What is the way back?",
-        "runbook",
-        {"name": "find-and-undo-drift"},
-        lines=28,
-    ),
-    Call("Then do it.", "apply", {"layers": ["hosts"]}),
     Call("Is there a password in /etc/shadow?", "page", {"path": "/etc/shadow"}),
 )
 
@@ -119,6 +120,16 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def firsts(pack: str) -> str:
+    """A pack's first lines, and the first entry under each of its headings as far as *Read*."""
+    kept, left = [], len(pack)
+    for entry in (found[0] for found in _ENTRY.finditer(pack.partition("\n## Desired state\n")[0])):
+        left = 2 if entry.startswith("## ") else left
+        kept += [entry] if left > 0 else []
+        left -= 1
+    return "\n".join(kept)
+
+
 def _parts(page: str) -> tuple[str, str, str]:
     """The page before the transcript, the transcript, and the page after it."""
     if (page.count(BEGIN), page.count(END)) != (1, 1) or page.index(BEGIN) > page.index(END):
@@ -135,9 +146,10 @@ def steady(said: str) -> str:
 
 
 def _exchange(call: Call, said: str) -> str:
-    lines = [short for line in said.split("\n") for short in _broken(line)]
+    kept = firsts(said) if call.first else said
+    lines = [short for line in kept.split("\n") for short in _broken(line)]
     shown = "\n".join(lines[: call.lines])
-    more = "\nThe answer goes on.\n" if len(lines) > call.lines else ""
+    more = "\nThe answer goes on.\n" if len(lines) > call.lines or kept != said else ""
     marks = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
     question = f"\n> {call.question}\n" if call.question else ""
     return f"{question}\nCalled: {call}\n\n{marks}text\n{shown}\n{marks}\n{more}"
