@@ -132,7 +132,7 @@ def docs(
 
 
 def _docs(root: Path) -> tuple[list[Problem], list[Problem]]:
-    words = command("docs", "check", "--json")
+    words = command("docs", "check", "--json", "--root", str(root))
     done = process.run(
         words, cwd=root, env=environment(BLUMEOPS_MODE="read"), timeout=DOCS_SECONDS, leashed=True
     )

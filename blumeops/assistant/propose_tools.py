@@ -18,20 +18,16 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from blumeops.assistant import propose, propose_branch, propose_files
+from blumeops.assistant import propose_answers as answers
 from blumeops.assistant.limits import Name
 from blumeops.assistant.propose_files import FileChange, Request
 from blumeops.assistant.propose_plan import Planner, on_sandbox
 from blumeops.assistant.propose_runbook import STOP_SECONDS, Run
-from blumeops.assistant.tool import Answer, StrictTool
-from blumeops.context import tokens
-from blumeops.context.untrusted import fence, label
+from blumeops.assistant.tool import StrictTool
+from blumeops.context.untrusted import label
 from blumeops.errors import Interrupted
-from blumeops.records import RunRecord
 from blumeops.repository import Repository
 
-MOST_TOKENS = 8_000
-"""Of what one answer shows of a plan, or of a run."""
-MOST_LISTED = 50
 POLL_SECONDS = 0.2
 
 _ADDS = ToolAnnotations(
@@ -80,71 +76,6 @@ _Value = str | int | float | bool | list[str | int | float | bool]
 _Parameters = Annotated[dict[str, _Value], Field(max_length=30)]
 
 
-class Proposal(Answer):
-    """A proposal: `state` is open, merged or changed; `attached` holds its checks and its plan, in a fence.
-
-    `again` says that it was there already; `warnings` are a fence, too, or empty.
-    """
-
-    branch: str
-    commit: str
-    state: str
-    date: str
-    again: bool
-    warnings: str
-    attached: str
-
-    def markdown(self) -> str:
-        """What is there, and what a person does next."""
-        again = "This proposal was there already; nothing was written." if self.again else ""
-        parts = [f"`{self.branch}` ({self.commit[:12]}), {self.state}.", again, self.warnings, self.attached]
-        parts += [
-            f"A person reads it with `blumeops proposals show {self.branch}`, merges it, and applies it with "
-            "`blumeops apply --plan TOKEN`. You cannot."
-        ]
-        return "\n\n".join(filter(None, parts))
-
-
-class Proposals(Answer):
-    """The proposals of a repository, the newest first: their branches, and `listed`, a fence with all."""
-
-    branches: list[str]
-    listed: str
-
-    def markdown(self) -> str:
-        """One line each."""
-        return self.listed or "There are no proposals."
-
-
-class Withdrawn(Answer):
-    """A proposal that is gone; `commit` gets it back while Git keeps it."""
-
-    branch: str
-    commit: str
-
-    def markdown(self) -> str:
-        """What is gone."""
-        return f"`{self.branch}` is removed. It was commit {self.commit[:12]}."
-
-
-class Rehearsed(Answer):
-    """A run of a runbook on the sandbox, step by step."""
-
-    runbook: str
-    run: str
-    status: str
-    mode: str
-    seconds: float
-    steps: list[dict[str, str]]
-    said: str
-
-    def markdown(self) -> str:
-        """How it went, and what was said, in a fence."""
-        lines = [f"{self.runbook}: {self.status}, {self.mode} on the sandbox, {self.seconds:.0f} s"]
-        lines += [f"- {one['cell']}: {one['status']}" for one in self.steps]
-        return "\n".join([*lines, "", self.said])
-
-
 @dataclass
 class ProposeTools:
     """The tools over one repository."""
@@ -185,7 +116,7 @@ class ProposeTools:
 
         async with self._running:
             made = await phases.followed(work, ctx)
-        return _told(made).result()
+        return answers.proposal(made).result()
 
     async def run_runbook(
         self, ctx: Context, name: Name, parameters: _Parameters | None = None, dry_run: bool = False
@@ -198,19 +129,17 @@ class ProposeTools:
             await _follow(run, ctx)
         if run.record is None:
             raise run.error or Interrupted("the run ended without a record", where=name)
-        return _rehearsed(run.record).result()
+        return answers.rehearsed(run.record).result()
 
     async def proposals(self) -> CallToolResult:
         """List the proposals that are there: open, merged by a person, or changed by one since."""
         found = await anyio.to_thread.run_sync(propose_branch.branches, Repository(self.root))
-        lines = [f"{one.name}: {one.state}, {one.date[:16]}: {one.title}" for one in found[:MOST_LISTED]]
-        listed = fence("\n".join(lines), "git: branches below proposal/") if lines else ""
-        return Proposals(branches=[label(one.name) for one in found[:MOST_LISTED]], listed=listed).result()
+        return answers.proposals(found).result()
 
     async def withdraw(self, branch: _BranchName) -> CallToolResult:
         """Remove a proposal that no person has merged, worked on or checked out."""
         gone = await anyio.to_thread.run_sync(propose_branch.withdraw, Repository(self.root), branch)
-        return Withdrawn(branch=label(gone.name), commit=gone.commit).result()
+        return answers.Withdrawn(branch=label(gone.name), commit=gone.commit).result()
 
 
 class _Phases:
@@ -260,14 +189,18 @@ def _caught(work: Callable[[], Any]) -> Any:
 
 
 async def _follow(run: Run, ctx: Context) -> None:
-    """Go through a run, one progress notification for each step; when cancelled, wait for its clean end."""
+    """Go through a run, with a notification for each step; when cancelled, wait for its clean end."""
     threading.Thread(target=run.all, daemon=True).start()
+    told, of = 0.0, None
     try:
         while not run.done.is_set():
             await anyio.sleep(POLL_SECONDS)
             for event in run.news():
-                words = f"{label(event['cell'])}: {event.get('status', 'running')}"
-                await ctx.report_progress(event["number"], event.get("of"), words)
+                of = event.get("of", of)
+                told = max(told, event["number"] - (event["event"] == "begin") / 2)
+                await ctx.report_progress(
+                    told, of, f"{label(event['cell'])}: {event.get('status', 'running')}"
+                )
     except anyio.get_cancelled_exc_class():
         with anyio.CancelScope(shield=True):
             run.stop()
@@ -283,35 +216,3 @@ def _who(ctx: Context) -> str:
     """What the assistant's program calls itself; a claim, and shown as one."""
     client = ctx.request_context.session.client_params
     return f"{client.client_info.name} {client.client_info.version}" if client else "an unnamed client"
-
-
-def _told(made: propose.Proposed) -> Proposal:
-    one, place = made.branch, label(made.branch.name)
-    note = tokens.clip(one.note, MOST_TOKENS)
-    return Proposal(
-        branch=place,
-        commit=one.commit,
-        state=one.state,
-        date=one.date,
-        again=made.again,
-        warnings=fence("\n".join(made.warnings), f"warnings about {place}") if made.warnings else "",
-        attached=fence(note, f"git notes: {place}") if note else "",
-    )
-
-
-def _rehearsed(record: RunRecord) -> Rehearsed:
-    parts = []
-    for cell in record.cells:
-        texts = [output.text for output in cell.outputs if output.mime.startswith("text/plain")]
-        said = "\n".join(filter(None, [*texts, cell.error]))
-        parts += [f"── {cell.name}: {cell.status.value}", said] if said.strip() else []
-    text = tokens.clip("\n".join(parts), MOST_TOKENS)
-    return Rehearsed(
-        runbook=label(record.runbook),
-        run=label(record.id),
-        status=record.status.value,
-        mode=record.mode.value,
-        seconds=round(record.seconds, 1),
-        steps=[{"cell": label(one.name), "status": one.status.value} for one in record.cells],
-        said=fence(text, f"outputs of the run {record.id}") if text.strip() else "Nothing was said.",
-    )

@@ -26,6 +26,7 @@ def proposals() -> None:
 def proposals_list(as_json: bool) -> int:
     """List the proposals, the newest first: open, merged, or changed by somebody since."""
     from blumeops.assistant import propose_branch
+    from blumeops.context.untrusted import clean
 
     found = propose_branch.branches(_here())
     if as_json:
@@ -34,7 +35,7 @@ def proposals_list(as_json: bool) -> int:
         return 0
     for one in found:
         state = f"merged into {one.into}" if one.into else one.state
-        click.echo(f"{one.date[:16]}  {state:8} {one.name}  {one.title}")
+        click.echo(clean(f"{one.date[:16]}  {state:8} {one.name}  {one.title}"))
     if not found:
         click.echo("there are no proposals", err=True)
     return 0
