@@ -6,7 +6,8 @@
 
 No model judges anything: a page is in the pack or it is not, and so are the words of its answer. The same
 files always give the same shares; only the times differ. A third of the questions is aside, and nothing was
-tuned by it: its figures stand apart. With `--root DIR` the questions are the links of any vault.
+tuned by it: its figures stand apart. With `--root DIR` the questions are the links of any vault; it may be
+given more than once, and what all vaults say together stands last.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import figures  # beside this file, where Python looks first for a script
 from context import corpus, links, questions, timing, vaults  # the folder beside this file
 from context.questions import Answer, Question
 from context.searches import Bm25s, FixedList, Fts5, Ours, Search
+from context.vaults import Answered
 
 from blumeops.context.index import Index
 
@@ -99,6 +101,16 @@ def _miss(asked: Question, had: Answer, budget: int) -> str:
     return f"{budget} {what:4}  {asked.id}: {asked.question}\n           {pages}: {lost}"
 
 
+def tell_links(every: Sequence[Answered]) -> None:
+    """Who had the page of each link in the middle budget."""
+    middle = vaults.BUDGETS[1]
+    for vault in every:
+        for number, one in enumerate(vault.asked):
+            had = {name: each[number] for (name, size), each in vault.had.items() if size == middle}
+            marks = " ".join(f"{name}:{int(there)}" for name, there in had.items())
+            print(f"{marks}  {one.origin} -> {one.page}: {one.question}")
+
+
 def main() -> None:
     """Print what was measured, beside the goals."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,18 +121,14 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="which questions have no page or no answer")
     parser.add_argument("--times", action="store_true", help="also measure times")
     parser.add_argument("--pages", type=int, default=1000, help="pages of the generated vault for --times")
-    parser.add_argument("--root", type=Path, help="ask the links of this vault instead")
-    parser.add_argument("--links", type=int, default=300, help="at most so many links of it")
+    parser.add_argument("--root", type=Path, action="append", help="ask the links of this vault instead")
+    parser.add_argument("--links", type=int, default=300, help="at most so many links of each")
     asked = parser.parse_args()
     if asked.root:
-        said, every, had = vaults.measured(asked.root.resolve(), asked.links)
+        every = [vaults.answered(root.resolve(), asked.links) for root in asked.root]
         if asked.misses:
-            for number, one in enumerate(every):
-                marks = " ".join(
-                    f"{name}:{int(each[number])}" for (name, size), each in had.items() if size == 4000
-                )
-                print(f"{marks}  {one.origin} -> {one.page}: {one.question}")
-        return figures.tell(said, {}, as_json=asked.json)
+            return tell_links(every)
+        return figures.tell(vaults.told(every), {}, as_json=asked.json)
     said, answered = asked_here(
         tuple(asked.budget or BUDGETS), aside=asked.aside, alone=asked.misses or asked.alone
     )

@@ -1,8 +1,8 @@
 """The searches to beat: SQLite's FTS5 as it comes, bm25s at its best, and the same ten pages for everybody.
 
 All get the same sections and fill the same budget from the top of their ranking. bm25s got the settings that
-served it best among 120, tried on the questions that are not aside: variant, `k1`, `b`, stemmer, stop words,
-how words are split, how often title and headings count.
+served it best among 120, tried on the questions that are not aside, and for links on the links themselves:
+variant, `k1`, `b`, how words are split, how often title and headings count.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .corpus import Taken
 
 DEPTH = 400
 """Sections of a ranking; many more than any budget has room for."""
+BEST_K1, BEST_K1_FOR_LINKS = 1.2, 2.0
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -99,11 +100,11 @@ class Fts5(Ranked):
 class Bm25s(Ranked):
     """bm25s over title, headings and text in one, with Snowball's stemmer and its own list of stop words."""
 
-    def __init__(self, sections: Sequence[Section]) -> None:
+    def __init__(self, sections: Sequence[Section], *, k1: float = BEST_K1) -> None:
         super().__init__()
         self.sections = sections
         self.stemmer = Stemmer.Stemmer("english")
-        self.index = bm25s.BM25(method="lucene", k1=1.2, b=0.9)
+        self.index = bm25s.BM25(method="lucene", k1=k1, b=0.9)
         texts = [" ".join((one.title, *one.headings, one.text)) for one in sections]
         self.index.index(self._words(texts), show_progress=False)
 

@@ -56,7 +56,8 @@ def test_a_sentence_without_words_or_with_a_double_asks_nothing(tmp_path: Path) 
 
 
 def test_nobody_finds_the_sentence_on_its_own_page(tmp_path: Path) -> None:
-    _, every, had = vaults.measured(written(tmp_path), 100)
+    answered = vaults.answered(written(tmp_path), 100)
+    every, had = answered.asked, answered.had
     assert len(every) == 3
     assert {name for name, _ in had} == {"ours", "fts5", "bm25s"}
     # Its words stand on the page of the link alone: whoever has the page by them had them from there.
