@@ -28,6 +28,8 @@ from blumeops import mode, process
 from blumeops.assistant.engine import VERBS
 
 LAYERS = ("tailnet", "hosts", "cluster")
+ENDING_SECONDS = 20.0
+"""So long an engine has to end its plays and programs before it is killed."""
 AT_ONCE = 4
 """So many questions are asked at the same time; more would only make each other slow."""
 
@@ -141,7 +143,7 @@ class _Desk:
             self.cancelled.add(number)
             group = self.running.pop(number, None)
         if group is not None:
-            process.end_group(group)
+            threading.Thread(target=_end, args=(group,), daemon=True).start()
 
     def say(self, number: int, told: Told) -> None:
         """Say something about a question."""
@@ -187,7 +189,12 @@ class _Desk:
             if not gone:
                 self.running[number] = group
         if gone:
-            process.end_group(group)
+            _end(group)
+
+
+def _end(group: int) -> None:
+    """End an engine in its own way: it has to end what it started elsewhere, such as a play on a host."""
+    process.end_group(group, grace=ENDING_SECONDS)
 
 
 def _cut_short(done: process.Completed) -> str:
@@ -204,7 +211,7 @@ def main(argv: Sequence[str]) -> int:
             desk.take(json.loads(text))
     finally:
         for group in tuple(desk.running.values()):
-            process.end_group(group)
+            _end(group)
         process.end_running()
         shutil.rmtree(scratch, ignore_errors=True)
     sys.stdout.flush()

@@ -5,10 +5,10 @@
 JSON lines come out: `{"progress": "…"}`, and at the end `{"report": {…}}` or `{"error": {…}}`.
 
 Engines have to write while they look, so this process may: below its own temporary folder, the folders of
-scratch in the target's state, Git's store of objects (a commit that only the remote has is fetched), and
-sockets where OpenSSH keeps those of shared connections. Landlock refuses everything else, to all engines that
-it starts as well: no file of the work tree, no branch, no index, no journal, no state of Pulumi.
-`BLUMEOPS_MODE=read` makes the library refuse to apply.
+scratch in the target's state and of Ansible's in the home, Git's store of objects (a commit that only the
+remote has is fetched), and sockets where OpenSSH keeps those of shared connections. Landlock refuses all the
+rest, to all engines that it starts as well: no file of the work tree, no branch, no index, no journal, no
+state of Pulumi. `BLUMEOPS_MODE=read` makes the library refuse to apply.
 
 What is not held by a net: the network. An engine speaks to the live layer with the target's own credentials.
 That it only looks there is what the engine's own modes promise (`preview`, `--check`, reading objects);
@@ -18,12 +18,15 @@ Application until it has.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
     from blumeops.homelab import Homelab
 
     root, target, scratch, verb, *layers = argv
+    signal.signal(signal.SIGTERM, _interrupted)  # so that the library ends its engines, as after Ctrl-C
     try:
         asked = Homelab.open(target=target, root=Path(root))
         _confine(asked.target, Path(root), Path(scratch))
@@ -58,6 +62,7 @@ def _confine(target: Target, root: Path, scratch: Path) -> None:
     from blumeops.assistant import landlock
 
     folders = [target.state / name for name in SCRATCH]
+    folders += [Path.home() / ".ansible" / name for name in ("tmp", "cp")]
     for folder in folders:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ |= {
@@ -83,10 +88,16 @@ def _shared_connections(config: Path | None) -> Iterator[Path]:
             yield Path(value.strip().strip('"')).expanduser().parent
 
 
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def _say(told: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(told, default=str) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main(sys.argv[1:]))
+    sys.exit(130)
