@@ -20,7 +20,7 @@ def tell(
     if as_json:
         print(json.dumps(rounded, indent=2))
         return
-    width = max(28, *map(len, rounded))
+    width = max([28, *map(len, rounded)])
     for key, value in rounded.items():
         goal = f"   goal: at most {goals[key]:g}" if key in goals else ""
         goal = f"   goal: at least {least[key]:g}" if key in least else goal
