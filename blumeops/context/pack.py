@@ -138,7 +138,7 @@ def pack(
     aim = asked.focus(focus, index.vault()) if focus.strip() else None
     with Cache(cache_file(root)) as cache:
         hits = index.search(said, limit=FOUND, only=(aim.path or aim.name) if aim else "")
-        found = [excerpts.of(hit) for hit in _with_the_rest(index, hits, aim)]
+        found = [excerpts.of(hit) for hit in _offered(index, hits, aim)]
         begun = Pack(said, room, aim, rails=_rails(root, room), live=_bounded(live, room))
         begun = replace(begun, runbooks=tuple(_runbooks(root, cache, hits, aim)))
         named = _named(root, cache, said, hits, aim)
@@ -152,12 +152,16 @@ def cache_file(root: Path) -> Path | None:
     return root / "build" / "context-marks.sqlite" if (root / "build").is_dir() else None
 
 
-def _with_the_rest(index: Index, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Hit]:
-    """The hits, and the rest of the best pages: an answer need not share a word with its question."""
-    yield from hits
+def _offered(index: Index, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Hit]:
+    """The hits, and the rest of the best pages: an answer need not share a word with its question.
+
+    The page that a pack is for counts as the best, whatever the question says.
+    """
     known = {(hit.section.path, hit.section.line) for hit in hits}
     top = hits[0].score if hits else 1.0
     best = {aim.path: top} if aim and aim.path else {}
+    for hit in hits:
+        yield replace(hit, score=top) if hit.section.path in best and aim else hit
     for hit in hits:
         if hit.section.kind in (Kind.PAGE, Kind.RUNBOOK):
             best.setdefault(hit.section.path, hit.score)
