@@ -23,6 +23,8 @@ from blumeops.context.question import Concept, Form, Question
 
 CANDIDATES = 400
 """So many sections are looked at for one concept, and twice as many for all of a question."""
+COMMON, FEW = 0.3, 400
+"""What stands in this part of all rows tells none from another and takes long. Few rows are all ranked."""
 SHORT = 40
 """Tokens; a shorter section says little that stands alone."""
 USUAL_SECTIONS = 8
@@ -136,15 +138,24 @@ def _concept(base: sqlite3.Connection, table: str, weights: Sequence[float], one
 
 def _match(base: sqlite3.Connection, table: str, weights: Sequence[float], phrases: Sequence[str]) -> Scores:
     """The rows of an FTS5 table in which any of the phrases stands, by its bm25."""
-    if not phrases:
+    quoted = _telling(base, table, [f'"{phrase}"' for phrase in phrases])
+    if not quoted:
         return {}
-    query = " OR ".join('"' + phrase.replace('"', " ") + '"' for phrase in phrases)
     rows = base.execute(
         f"select rowid, -bm25({table}, {', '.join(map(str, weights))}) as score from {table}"
         f" where {table} match ? order by score desc, rowid limit ?",
-        (query, CANDIDATES),
+        (" OR ".join(quoted), CANDIDATES),
     )
     return dict(rows.fetchall())
+
+
+def _telling(base: sqlite3.Connection, table: str, quoted: Sequence[str]) -> Sequence[str]:
+    """The phrases that do not stand nearly everywhere."""
+    (rows,) = base.execute(f"select count(*) from {'section' if table == 'words' else 'file'}").fetchone()
+    if rows <= FEW:
+        return quoted
+    counted = f"select count(*) from {table} where {table} match ?"
+    return [one for one in quoted if base.execute(counted, (one,)).fetchone()[0] <= rows * COMMON]
 
 
 def _sum(parts: Sequence[Scores]) -> Scores:
