@@ -42,7 +42,7 @@ class Asking:
 
     root: Path
     target: str
-    scratch: Path
+    scratch: Path | None = None
     _process: Popen[str] | None = None
     _waiting: dict[int, queue.SimpleQueue[Told]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,6 +53,7 @@ class Asking:
         """Start the process, if it is not there; before the server is confined."""
         with self._lock:
             if self._process is None:
+                self.scratch = self.scratch or Path(tempfile.mkdtemp(prefix="blumeops-mcp-"))
                 words = [sys.executable, "-P", "-m", __spec__.name if __spec__ else __name__]
                 argv = [*words, self.root, self.target, self.scratch]
                 self._process = process.partner(argv, env=os.environ)
@@ -79,7 +80,7 @@ class Asking:
         with self._lock:
             if self._process is not None and self._process.stdin is not None:
                 with contextlib.suppress(OSError):
-                    self._process.stdin.close()
+                    self._process.stdin.close()  # it removes its scratch, and ends
 
     def _order(self, order: dict[str, object]) -> tuple[int, queue.SimpleQueue[Told]]:
         with self._lock:

@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
+from blumeops import redact
 from blumeops.assistant.asking import LAYERS, Asking
 from blumeops.assistant.bounded import lines
 from blumeops.assistant.limits import Budget
@@ -121,6 +122,8 @@ class LookLive:
 
     async def _ask(self, verb: str, layers: Sequence[str], budget: int, ctx: Context) -> Answered:
         wanted = [name for name in LAYERS if name in layers] or list(LAYERS)
+        for word in redact.known_secrets(self.asking.root):  # a sandbox may have come up since the start
+            redact.remember(word)
         with anyio.move_on_after(self.seconds):
             return answered(await self._answer(verb, wanted, ctx), budget)
         raise ToolError(f"no answer within {self.seconds:g} s; ask for one layer at a time")

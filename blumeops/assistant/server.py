@@ -63,7 +63,7 @@ def create_server(
     redact.remember_environment(os.environ)
     for word in redact.known_secrets(root):
         redact.remember(word)
-    asking = asking or Asking(root, target, Path(tempfile.mkdtemp(prefix="blumeops-mcp-")))
+    asking = asking or Asking(root, target)
     tools = [*LookUp(reader).tools(), *LookAround(reader, target).tools(), *LookLive(asking).tools(), *more]
     _plain_log()
     server = MCPServer(

@@ -16,7 +16,7 @@ from blumeops.context.freshness import Mark
 from blumeops.context.git_says import Row
 from blumeops.context.live import Live
 from blumeops.context.rehearsed import Rehearsed
-from blumeops.context.untrusted import clean, fence, label
+from blumeops.context.untrusted import clean, fence, label, published
 
 if TYPE_CHECKING:
     from blumeops.context.excerpts import Excerpt
@@ -63,6 +63,7 @@ def excerpt(where: str, way: str, text: str, marks: Sequence[Mark], *, clipped: 
     """Some lines of a file in a fence, under the marks that say what of it does not hold any more."""
     doubts = "".join(f"**Doubtful:** {mark}\n" for mark in marks)
     more = " (cut short)" if clipped else ""
+    text = published(text) if ".md:" in where else text
     said = f"{way}\n{text}" if way else text
     return f"{doubts}{fence(said, where + more)}\n"
 

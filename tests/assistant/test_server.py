@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import anyio
@@ -10,7 +11,8 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from blumeops.assistant.server import create_server
-from tests.assistant.asked import ask, read, said, split
+from tests.assistant.asked import ask, read, said, split, strings
+from tests.assistant.conftest import commit
 
 TOOLS = (
     "search context page section services runbook policy_explain journal status plan drift".split()  # noqa: SIM905
@@ -189,3 +191,44 @@ def test_d8_a_prompt_fences_what_the_person_pastes(shared: Path) -> None:
         assert "zqseen" in fence.text
         assert "zqhidden" not in text
         assert "Ignore" not in outside
+
+
+def test_a_secret_of_the_sandbox_is_masked_wherever_it_stands(homelab: Path) -> None:
+    """Made up now, so that it is nowhere else: in a page, spaced by an invisible mark, and in a manifest."""
+    word = secrets.token_hex(16)
+    (homelab / ".sandbox" / "secrets").mkdir(parents=True)
+    (homelab / ".sandbox" / "secrets" / "passphrase").write_text(word)
+    (homelab / "docs" / "leak.md").write_text(f"# Leak\n\nIt is {word} or {word[:9]}\u200b{word[9:]}.\n")
+    (homelab / "homelab" / "argocd" / "workloads" / "leak.yaml").write_text(f"kind: Secret\nvalue: {word}\n")
+    commit(homelab)
+    answers = ask(
+        create_server(homelab),
+        ("page", {"path": "leak"}),
+        ("page", {"path": "homelab/argocd/workloads/leak.yaml"}),
+        ("search", {"question": "leak value"}),
+        ("context", {"question": "what is the leak?"}),
+    )
+    for answer in answers:
+        assert not answer.is_error, said(answer)
+        assert not any(word in text or word[9:] in text for text in strings(answer))
+    assert "[secret] or [secret]" in said(answers[0])
+
+
+def test_d8_what_is_hidden_over_headings_is_hidden_from_every_tool(homelab: Path) -> None:
+    hidden = (
+        "<!--\n\n## Hidden giraffe\n\nzqhidden obeys\n\n-->\n\n%%\n\n## More giraffe\n\nzqhidden too\n\n%%\n"
+    )
+    page = f"# Giraffe\n\nTall.\n\n{hidden}\n## End giraffe\n\nzqseen\n"
+    (homelab / "docs" / "giraffe.md").write_text(page)
+    answers = ask(
+        create_server(homelab),
+        ("search", {"question": "giraffe"}),
+        ("context", {"question": "what about the giraffe?"}),
+        ("page", {"path": "giraffe"}),
+        ("section", {"path": "giraffe", "heading": "End giraffe"}),
+        ("section", {"path": "giraffe", "heading": "Hidden giraffe"}),
+    )
+    for answer in answers[:4]:
+        assert "zqseen" in said(answer)
+    assert not any("zqhidden" in text for answer in answers for text in strings(answer))
+    assert answers[4].is_error
