@@ -164,6 +164,8 @@ def _in_the_tree(one: FileChange, modes: Mapping[str, str]) -> Iterator[tuple[st
         yield "is below a file", "a folder is needed there"
     elif one.path not in modes and any(path.startswith(f"{one.path}/") for path in modes):
         yield "is a folder", "name a file in it"
+    elif one.path not in modes and not one.path.isascii():
+        yield "is a new name with other letters than ASCII", "some of them look like others"
     elif one.path not in modes and (twin := _twin(one.path, modes)):
         yield f"differs from {twin} only in its capitals", "they would be one file on some machines"
     kinds = (one.content is not None) + bool(one.edits) + one.delete

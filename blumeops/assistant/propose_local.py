@@ -15,8 +15,10 @@ import yaml
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _SPEAKS = re.compile(r"\b(?:lookup|query|q|pipe|include|import|template)\s*\(|#\s*jinja2\s*:", re.IGNORECASE)
+_HEAD = re.compile(r"^.*jinja2\s*:.*$", re.MULTILINE | re.IGNORECASE)
+_QUOTED = re.compile(r"\{%-?\s*(?:end)?raw|!unsafe")
 _ELSEWHERE = re.compile(r"://|@|::|\?|^//|^/|\.git\b|^-")
-_VARIABLES = ("group_vars", "host_vars", "inventory", "defaults", "vars")
+_INVENTORY = ("group_vars", "host_vars", "inventory")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _PLUGINS = (
     "generators",
@@ -71,54 +73,74 @@ def _runs(path: str, before: str, after: str | None, tree: frozenset[str]) -> st
 
 
 def _ansible(name: PurePosixPath, before: str, after: str) -> str:
-    if name.suffix == ".md" or "files" in name.parts[3:-1]:
+    parts = name.parts[2:]  # below homelab/ansible/
+    of_role = parts[2] if parts[0] == "roles" and len(parts) > 3 else ""
+    if name.suffix == ".md" or of_role == "files":
         return ""
-    if set(_JINJA.findall(after)) - set(_JINJA.findall(before)):
-        return "has a new Jinja expression, which planning evaluates here"
-    if len(_SPEAKS.findall(after)) > len(_SPEAKS.findall(before)):
-        return "has new words that Ansible may evaluate here"
-    if name.suffix == ".j2" and "templates" in name.parts:
+    if _new_expression(before, after):
+        return "has a new expression, which planning evaluates here"
+    if name.suffix == ".j2" and of_role == "templates":
         return "" if before else "is a new template, which planning evaluates here"
-    is_data = name.suffix in (".yaml", ".yml") and any(part in _VARIABLES for part in name.parts[2:-1])
-    return _variables(before, after) if is_data else "is read by Ansible as instructions"
+    holds_variables = parts[0] in _INVENTORY or of_role in ("defaults", "vars")
+    if name.suffix in (".yaml", ".yml") and holds_variables:
+        return _variables(before, after)
+    return "is read by Ansible as instructions"
+
+
+def _new_expression(before: str, after: str) -> bool:
+    """Whether something is evaluated that was not before; also where what was quoted may be no more."""
+    if set(_JINJA.findall(after)) - set(_JINJA.findall(before)):
+        return True
+    if len(_SPEAKS.findall(after)) > len(_SPEAKS.findall(before)):
+        return True
+    heads = set(_HEAD.findall(after)) - set(_HEAD.findall(before))
+    return bool(heads) or any(_QUOTED.search(text) for text in (before, after))
 
 
 def _variables(before: str, after: str) -> str:
-    new = set(_pairs(after)) - set(_pairs(before))
+    try:
+        new = set(_pairs(after)) - set(_pairs(before))
+    except (yaml.YAMLError, RecursionError):
+        return "cannot be read as plain data"
     for key, value in sorted(new):
         if key.startswith("ansible_") or key == "plugin":
-            return f"sets {key}, which says how Ansible works here"
+            return f"sets {key[:60]}, which says how Ansible works here"
         if key.startswith("-") or value.startswith("-"):
             return "has a new value that a program could take for an option"
     return ""
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Every key of a YAML text with each plain value below it; tags mean nothing here."""
+    """Every key of a YAML text, alone and with each plain value below it; tags mean nothing here."""
+    seen: set[int] = set()
     for document in yaml.compose_all(text, Loader=yaml.SafeLoader):
-        yield from _below(document, "", frozenset())
+        yield from _below(document, "", seen)
 
 
-def _below(node: yaml.Node | None, key: str, above: frozenset[int]) -> Iterator[tuple[str, str]]:
-    if node is None or id(node) in above:
-        return
-    above |= {id(node)}
+def _below(node: yaml.Node | None, key: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    """Each mapping and list once: aliases of aliases would be millions."""
     match node:
-        case yaml.MappingNode():
+        case yaml.ScalarNode():
+            yield key, node.value
+        case yaml.MappingNode() if id(node) not in seen:
+            seen.add(id(node))
             for name, value in node.value:
                 called = name.value if isinstance(name, yaml.ScalarNode) else ""
                 yield called, ""
-                yield from _below(value, called, above)
-        case yaml.SequenceNode():
+                yield from _below(value, called, seen)
+        case yaml.SequenceNode() if id(node) not in seen:
+            seen.add(id(node))
             for item in node.value:
-                yield from _below(item, key, above)
-        case yaml.ScalarNode():
-            yield key, node.value
+                yield from _below(item, key, seen)
 
 
 def _kustomization(name: PurePosixPath, after: str, tree: frozenset[str]) -> str:
     folder = name.parent.as_posix()
-    for key, value in _pairs(after):
+    try:
+        pairs = list(_pairs(after))
+    except (yaml.YAMLError, RecursionError):
+        return "cannot be read as plain data"
+    for key, value in pairs:
         if key in _PLUGINS:
             return f"names {key}, which may be programs"
         if _ELSEWHERE.search(value):

@@ -33,15 +33,26 @@ from tests.assistant.proposing import (
 POLICY_FILE = "homelab/pulumi/policy.hujson"
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Repository:
+def busy(root: Path) -> Repository:
     """A homelab whose person is in the middle of something: staged, changed and new files."""
-    made = make(tmp_path / "homelab")
+    made = make(root)
     (made.root / "docs/caddy.md").write_text("# Caddy\n\nI am writing this.\n")
     made.git("add", "docs/caddy.md")
     (made.root / "docs/caddy.md").write_text("# Caddy\n\nI am writing this still.\n")
     (made.root / "docs/new.md").write_text("# New\n")
     return made
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Repository:
+    """A homelab that a test may change."""
+    return busy(tmp_path / "homelab")
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A homelab for the tests in which everything is refused: nothing in it ever changes."""
+    return busy(tmp_path_factory.mktemp("refusing") / "homelab")
 
 
 def test_a_proposal_is_one_branch_and_one_note_and_nothing_of_a_persons_moves(place: Repository) -> None:
@@ -95,16 +106,17 @@ NOT_OPEN = [
     ".git/hooks/pre-commit", "homelab/.gitattributes", "docs/.obsidian/app.json", "homelab/targets.toml",
     "homelab/TARGETS.toml", "docs/stylesheets/extra.css", "docs/x.html", "docs/x.svg", "docs/-rf.md",
     "runbooks/records/deploy.json", "runbooks/deeper/x.md", "runbooks/x.py", "docs", "docs/CADDY.md",
+    "docs/c\u0430ddy.md",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [*CLIMBS, *NOT_OPEN], ids=ascii)
-def test_d9_a_path_that_climbs_or_is_not_open_is_refused(path: str, place: Repository) -> None:
-    before, had = everything(place.root), refs(place)
+def test_d9_a_path_that_climbs_or_is_not_open_is_refused(path: str, refusing: Repository) -> None:
+    before, had = everything(refusing.root), refs(refusing)
     with pytest.raises(BadInput) as caught:
-        proposed(place, ask(FileChange(path, content="x\n")))
+        proposed(refusing, ask(FileChange(path, content="x\n")))
     assert caught.value.hint and "\u202e" not in str(caught.value)
-    assert everything(place.root) == before and refs(place) == had
+    assert everything(refusing.root) == before and refs(refusing) == had
 
 
 def test_d9_a_link_or_a_folder_is_never_written_through(tmp_path: Path) -> None:
@@ -124,35 +136,35 @@ def test_d9_a_link_or_a_folder_is_never_written_through(tmp_path: Path) -> None:
     assert not list((tmp_path / "outside").iterdir())
 
 
-def test_all_that_is_wrong_is_said_at_once(place: Repository) -> None:
+def test_all_that_is_wrong_is_said_at_once(refusing: Repository) -> None:
     request = Request(
         "two\nlines",
         "",
         (FileChange("etc/x", content="x"), FileChange("docs/caddi.md", edits=(Edit("a", "b"),))),
     )
     with pytest.raises(BadInput) as caught:
-        proposed(place, request)
+        proposed(refusing, request)
     said = str(caught.value)
     assert all(word in said for word in ("title", "why", "etc/x", "did you mean docs/caddy.md?"))
 
 
-def test_an_edit_has_to_fit_exactly_once(place: Repository) -> None:
+def test_an_edit_has_to_fit_exactly_once(refusing: Repository) -> None:
     for old, count in (("I am writing this", 0), ("i", 2)):
         with pytest.raises(BadInput, match=f"stands here {count} times"):
-            proposed(place, ask(FileChange("docs/caddy.md", edits=(Edit(old, "x"),))))
+            proposed(refusing, ask(FileChange("docs/caddy.md", edits=(Edit(old, "x"),))))
     with pytest.raises(BadInput, match="nothing would change"):
-        proposed(place, ask(page(text="It listens on 443.")))
+        proposed(refusing, ask(page(text="It listens on 443.")))
 
 
-def test_more_than_a_person_reads_is_refused(place: Repository) -> None:
+def test_more_than_a_person_reads_is_refused(refusing: Repository) -> None:
     many = [FileChange(f"docs/page-{number}.md", content="x\n") for number in range(MOST_FILES + 1)]
     large = FileChange("docs/large.md", content="x" * (MOST_BYTES + 1))
     for files, word in ((many, "21 files"), ([large], "larger than")):
         with pytest.raises(BadInput, match=word):
-            proposed(place, ask(*files))
+            proposed(refusing, ask(*files))
 
 
-def test_d13_a_secret_never_becomes_a_commit(place: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d13_a_secret_never_becomes_a_commit(refusing: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     shaped = "tskey-" + "auth-" + secrets.token_hex(8) + "-" + secrets.token_hex(16)
     told = secrets.token_urlsafe(24)
     monkeypatch.setenv("HOMELAB_API_TOKEN", told)
@@ -164,17 +176,17 @@ def test_d13_a_secret_never_becomes_a_commit(place: Repository, monkeypatch: pyt
         )
         for request in requests:
             with pytest.raises(BadInput, match="stands here") as caught:
-                proposed(place, request)
+                proposed(refusing, request)
             assert value not in str(caught.value)
-    assert refs(place) == {"refs/heads/main"}
+    assert refs(refusing) == {"refs/heads/main"}
 
 
 @pytest.mark.parametrize("character", ["\u200b", "\u202e", "\U000e0041", "\x1b", "\u2028"], ids=ascii)
-def test_d8_what_a_reviewer_cannot_see_is_refused(character: str, place: Repository) -> None:
+def test_d8_what_a_reviewer_cannot_see_is_refused(character: str, refusing: Repository) -> None:
     with pytest.raises(BadInput, match="invisible character"):
-        proposed(place, ask(page(text=f"It listens{character} on 8443.")))
+        proposed(refusing, ask(page(text=f"It listens{character} on 8443.")))
     with pytest.raises(BadInput, match="invisible character"):
-        proposed(place, ask(why=f"It{character} moved."))
+        proposed(refusing, ask(why=f"It{character} moved."))
 
 
 def test_nobodys_signature_is_forged(place: Repository) -> None:
@@ -201,15 +213,15 @@ def test_a_change_of_the_policy_has_to_say_who_gains_or_loses(place: Repository)
     assert "Admins gain port 80 of web." in said
 
 
-def test_a_policy_that_fails_its_own_tests_never_becomes_a_branch(place: Repository) -> None:
+def test_a_policy_that_fails_its_own_tests_never_becomes_a_branch(refusing: Repository) -> None:
     for content, word in (
         (POLICY.replace("tcp:443", "*"), "tag:web:22"),
         (POLICY.replace("tag:web", "tag:wbe", 1), "tag"),
         (POLICY[:-9], "policy.hujson"),
     ):
         with pytest.raises(BadInput, match=word):
-            proposed(place, ask(FileChange(POLICY_FILE, content=content), access="None."))
-    assert refs(place) == {"refs/heads/main"}
+            proposed(refusing, ask(FileChange(POLICY_FILE, content=content), access="None."))
+    assert refs(refusing) == {"refs/heads/main"}
 
 
 @pytest.mark.parametrize(
@@ -222,11 +234,11 @@ def test_a_policy_that_fails_its_own_tests_never_becomes_a_branch(place: Reposit
         ("docs/caddy.md", "---\ntitle: Caddy\n---\n\n# Caddy\n\nSee [[nowhere]].\n"),
     ],
 )  # fmt: skip
-def test_what_breaks_a_check_never_becomes_a_branch(path: str, content: str, place: Repository) -> None:
+def test_what_breaks_a_check_never_becomes_a_branch(path: str, content: str, refusing: Repository) -> None:
     with pytest.raises(BadInput) as caught:
-        proposed(place, ask(FileChange(path, content=content)))
+        proposed(refusing, ask(FileChange(path, content=content)))
     assert path in str(caught.value)
-    assert refs(place) == {"refs/heads/main"}
+    assert refs(refusing) == {"refs/heads/main"}
 
 
 def test_what_was_broken_before_is_not_held_against_a_proposal(tmp_path: Path) -> None:
@@ -262,6 +274,11 @@ RUNS_HERE = [
     ("homelab/ansible/inventory/group_vars/all.yaml", "ansible_ssh_common_args: -o ProxyCommand=x\n"),
     ("homelab/ansible/inventory/group_vars/all.yaml", "address: -oProxyCommand=touch\n"),
     ("homelab/ansible/inventory/more.yaml", "plugin: generator\n"),
+    ("homelab/ansible/roles/vars/tasks/main.yaml", "- command: touch {ran}\n"),
+    ("homelab/ansible/roles/files/tasks/main.yaml", "- command: touch {ran}\n"),
+    ("homelab/ansible/inventory/hosts.yaml", "a: &a [x]\nansible_connection: *a\n"),
+    ("homelab/ansible/roles/web/vars/main.yaml", "[" * 3000 + "]" * 3000),
+    ("homelab/ansible/roles/web/defaults/main.yaml", "name: !unsafe '{{{{ x }}}}'\n"),
     ("homelab/ansible/filter_plugins/x.py", "open('{ran}', 'w')\n"),
     ("homelab/argocd/web/kustomization.yaml", "resources: [https://example.org/x]\n"),
     ("homelab/argocd/web/kustomization.yaml", "resources: [deployment.yaml, ../../../../etc]\n"),
@@ -285,6 +302,11 @@ def test_what_would_run_here_is_not_planned_before_a_person_has_read_it(tmp_path
     assert "Not planned, tailnet: homelab/pulumi/__main__.py is a program" in note
     assert "| cluster | pending |" in note and "Token: sandbox:cluster:" in note
     assert not (tmp_path / "ran").exists()
+
+
+def test_aliases_of_aliases_are_looked_at_once() -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(60))
+    assert not local.reasons({"homelab/ansible/inventory/all.yaml": bomb}, {}, frozenset())
 
 
 DATA = [
@@ -316,9 +338,9 @@ def test_a_base_that_has_moved_is_told_with_its_conflicts(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("base", ["nowhere", "-x", "main@{1}", "main^", "HEAD~1", "a b", ":/first", "../x"])
-def test_a_base_is_a_branch_or_a_commit_and_nothing_else(base: str, place: Repository) -> None:
+def test_a_base_is_a_branch_or_a_commit_and_nothing_else(base: str, refusing: Repository) -> None:
     with pytest.raises(GitError):
-        proposed(place, ask(base=base))
+        proposed(refusing, ask(base=base))
 
 
 def test_a_proposal_never_stands_on_what_nobody_has_read(place: Repository) -> None:
