@@ -20,6 +20,9 @@ from tests.conftest import BLUMEOPS
 
 ROOT = Path(__file__).resolve().parents[1]
 CONNECT = ROOT / "docs" / "how-to" / "connect-an-assistant.md"
+PROPOSE = ROOT / "docs" / "how-to" / "let-an-assistant-propose.md"
+SERVER = ROOT / "docs" / "reference" / "mcp-server.md"
+LOOKS = (str(BLUMEOPS), "mcp", "--root", str(ROOT))
 PLACEHOLDER = "/home/you/blumeops"
 """What a reader replaces by the folder of the clone."""
 
@@ -27,12 +30,6 @@ SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
 """The key under which a client keeps its servers."""
 
 CLIENTS = ("Claude Code", "Claude Desktop", "VS Code", "Cursor", "Codex", "Zed")
-LOOKS = frozenset(
-    {"context", "search", "section", "page", "runbook", "services", "policy_explain", "journal", "status",
-     "plan", "drift"}
-)  # fmt: skip
-"""The tools of the server that only looks."""
-
 IN_THE_CLONE = ("Claude Code",)
 """Clients that start a server where they were started, and whose snippet counts on it."""
 
@@ -74,17 +71,38 @@ def snippets() -> list[Snippet]:
     return [Snippet(one["client"], one["kind"], one["text"]) for one in found]
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a server says that it has, by name or address."""
+
+    tools: frozenset[str]
+    prompts: frozenset[str]
+    resources: frozenset[str]
+
+
 @cache
-def tools(words: tuple[str, ...], folder: Path) -> frozenset[str]:
-    """The tools of the server that a command starts; two clients with one command need one start."""
+def offered(words: tuple[str, ...], folder: Path) -> Offered:
+    """What the server has that a command starts; two clients with one command need one start."""
     command, *arguments = words
     server = StdioServerParameters(command=command, args=arguments, cwd=folder)
 
-    async def ask() -> frozenset[str]:
+    async def ask() -> Offered:
         async with Client(server, read_timeout_seconds=transcript.ANSWER_SECONDS) as client:
-            return frozenset(tool.name for tool in (await client.list_tools()).tools)
+            templates = (await client.list_resource_templates()).resource_templates
+            return Offered(
+                frozenset(one.name for one in (await client.list_tools()).tools),
+                frozenset(one.name for one in (await client.list_prompts()).prompts),
+                frozenset(str(one.uri) for one in (await client.list_resources()).resources)
+                | {one.uri_template for one in templates},
+            )
 
     return asyncio.run(ask())
+
+
+def first_cells(page: Path, heading: str) -> set[str]:
+    """The code in the first cells of the table below a heading."""
+    below = page.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", below, re.MULTILINE))
 
 
 def resolved(word: str) -> str:
@@ -106,7 +124,7 @@ def test_the_page_has_a_snippet_for_each_client_and_no_other() -> None:
 @pytest.mark.parametrize("snippet", snippets(), ids=lambda one: one.client.lower().replace(" ", "-"))
 def test_a_snippet_starts_the_server_from_wherever_its_client_stands(snippet: Snippet) -> None:
     assert snippet.server.get("env", {}) == {}
-    assert tools(snippet.words(), snippet.folder()) >= LOOKS
+    assert offered(snippet.words(), snippet.folder()).tools == first_cells(SERVER, "Tools")
 
 
 def test_no_snippet_asks_for_more_than_to_look() -> None:
@@ -115,6 +133,19 @@ def test_no_snippet_asks_for_more_than_to_look() -> None:
         ("mcp", "--root", str(ROOT)),
         ("mcp", "--root", "."),
     }
+
+
+def test_the_page_of_the_server_has_all_of_its_tools_prompts_and_addresses_and_no_other() -> None:
+    has = offered(LOOKS, Path("/"))
+    assert first_cells(SERVER, "Tools") == has.tools
+    assert first_cells(SERVER, "Resources and prompts") == has.resources
+    said = re.search(r"^The prompts are ([^:]+):", SERVER.read_text(), re.MULTILINE)
+    assert said and set(re.findall(r"`(\w+)`", said[1])) == has.prompts
+
+
+def test_the_page_of_proposals_has_all_tools_that_the_second_server_adds() -> None:
+    more = offered((*LOOKS, "--propose"), Path("/")).tools - offered(LOOKS, Path("/")).tools
+    assert first_cells(PROPOSE, "Turn it on") == more
 
 
 def test_the_transcript_is_what_the_server_answers() -> None:
