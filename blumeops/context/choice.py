@@ -1,8 +1,8 @@
 """Which of the found sections go into a pack: the most of what was asked for each token, from several pages.
 
-A section's worth is its score, a little less for every section of its page that is chosen already, because
-the question may be about another page after all. Greedy by worth for its tokens: with some fifty sections and
-one budget the exact answer to this knapsack is hardly better, and nobody could say why a section is in it.
+A section's worth is its score, a little less when one of its page is chosen already, because the question may
+be about another page after all. Greedy by worth for its tokens: with some fifty sections and one budget the exact
+answer to this knapsack is hardly better, and nobody could say why a section is in it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from blumeops.context import excerpts
 from blumeops.context.excerpts import Excerpt
 
-AGAIN = 0.85
-"""What a further section of a page is worth, for each that is chosen already."""
+AGAIN = 0.8
+"""What a further section of a page is worth, beside the first one of another page."""
 
-LENGTH = 0.25
+LENGTH = 0.12
 """How much length counts against worth: 0 not at all, 1 in full, which would prefer scraps."""
 
 SHARE = 0.5
@@ -33,7 +33,7 @@ def choose(found: Sequence[Excerpt], room: int) -> tuple[Excerpt, ...]:
     taken: list[Excerpt] = []
     chosen: Counter[str] = Counter()
     while worth and room >= WORTH_CUTTING:
-        number = max(worth, key=lambda one: worth[one] * AGAIN ** chosen[found[one].path])
+        number = max(worth, key=lambda one: worth[one] * (AGAIN if chosen[found[one].path] else 1.0))
         best, allowed = found[number], min(room, most)
         del worth[number]
         if best.size > allowed and chosen[best.path]:
