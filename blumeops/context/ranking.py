@@ -97,7 +97,9 @@ def search(base: sqlite3.Connection, text: str, *, limit: int, only: str = "") -
     """
     asked = asking.read(text)
     focus = focusing.of(base, only) if only.strip() else {}
-    by_concept, by_page = _evidence(base, asked)
+    by_concept, by_page = _evidence(base, asked, COMMON)
+    if not any(by_concept):
+        by_concept, by_page = _evidence(base, asked, 1.0)
     total = _sum(by_concept)
     best = sorted(total, key=lambda one: (-total[one], one))[: CANDIDATES * 2]
     rows = _rows(base, [*best, *focusing.sections(base, focus)])
@@ -114,31 +116,35 @@ def search(base: sqlite3.Connection, text: str, *, limit: int, only: str = "") -
     return _in_turn(scored, limit)
 
 
-def _evidence(base: sqlite3.Connection, asked: Question) -> tuple[list[Scores], list[Scores]]:
+def _evidence(base: sqlite3.Connection, asked: Question, most: float) -> tuple[list[Scores], list[Scores]]:
     """For each concept, and for the pairs of words, what sections and what pages say of it."""
     of_section = (WEIGHTS.heading, WEIGHTS.body)
     of_page = (WEIGHTS.page_title, WEIGHTS.page_about, WEIGHTS.page_headings, WEIGHTS.page_said)
-    sections = [_concept(base, "words", of_section, one) for one in asked.concepts]
-    pages = [_concept(base, "pages", of_page, one) for one in asked.concepts]
+    sections = [_concept(base, "words", of_section, one, most) for one in asked.concepts]
+    pages = [_concept(base, "pages", of_page, one, most) for one in asked.concepts]
     for table, weights, found in (("words", of_section, sections), ("pages", of_page, pages)):
-        pairs = _match(base, table, weights, asked.pairs)
+        pairs = _match(base, table, weights, asked.pairs, most)
         found.append({one: WEIGHTS.pairs * score for one, score in pairs.items()})
     return sections, pages
 
 
-def _concept(base: sqlite3.Connection, table: str, weights: Sequence[float], one: Concept) -> Scores:
+def _concept(
+    base: sqlite3.Connection, table: str, weights: Sequence[float], one: Concept, most: float
+) -> Scores:
     """What rows say of a concept; many other words for it together count hardly more than one."""
-    found = _match(base, table, weights, one.said)
-    for row, score in _match(base, table, weights, one.also).items():
+    found = _match(base, table, weights, one.said, most)
+    for row, score in _match(base, table, weights, one.also, most).items():
         worth = WEIGHTS.also * score * WEIGHTS.also_most / (score + WEIGHTS.also_most)
         own = found.get(row, 0.0)
         found[row] = max(own, worth) + WEIGHTS.both * min(own, worth)
     return found
 
 
-def _match(base: sqlite3.Connection, table: str, weights: Sequence[float], phrases: Sequence[str]) -> Scores:
+def _match(
+    base: sqlite3.Connection, table: str, weights: Sequence[float], phrases: Sequence[str], most: float
+) -> Scores:
     """The rows of an FTS5 table in which any of the phrases stands, by its bm25."""
-    quoted = _telling(base, table, [f'"{phrase}"' for phrase in phrases])
+    quoted = _telling(base, table, [f'"{phrase}"' for phrase in phrases], most)
     if not quoted:
         return {}
     rows = base.execute(
@@ -149,13 +155,13 @@ def _match(base: sqlite3.Connection, table: str, weights: Sequence[float], phras
     return dict(rows.fetchall())
 
 
-def _telling(base: sqlite3.Connection, table: str, quoted: Sequence[str]) -> Sequence[str]:
-    """The phrases that do not stand nearly everywhere."""
+def _telling(base: sqlite3.Connection, table: str, quoted: Sequence[str], most: float) -> Sequence[str]:
+    """The phrases that stand in at most a part of all rows."""
     (rows,) = base.execute(f"select count(*) from {'section' if table == 'words' else 'file'}").fetchone()
     if rows <= FEW:
         return quoted
     counted = f"select count(*) from {table} where {table} match ?"
-    return [one for one in quoted if base.execute(counted, (one,)).fetchone()[0] <= rows * COMMON]
+    return [one for one in quoted if base.execute(counted, (one,)).fetchone()[0] <= rows * most]
 
 
 def _sum(parts: Sequence[Scores]) -> Scores:

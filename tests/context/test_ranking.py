@@ -134,3 +134,10 @@ def test_every_group_of_the_thesaurus_means_more_than_one_thing_once() -> None:
             assert others
             assert phrase not in others
             assert len(set(others)) == len(others)
+
+
+def test_a_word_that_stands_everywhere_is_found_when_nothing_else_is_asked(tmp_path: Path) -> None:
+    pages = {f"docs__p{number}": f"# P{number}\n\nquokka\n" for number in range(500)}
+    index = _index(tmp_path, **pages, docs__odd="# Odd\n\nquokka wombat\n")
+    assert len(index.search("quokka", limit=50)) == 50
+    assert _order(index, "quokka wombat")[0] == "docs/odd.md"
