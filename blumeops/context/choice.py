@@ -1,8 +1,8 @@
 """Which of the found sections go into a pack: the most of what was asked for each token, from several pages.
 
 A section's worth is its score, a little less when one of its page is chosen already, because the question may
-be about another page after all. Greedy by worth for its tokens: with some fifty sections and one budget the exact
-answer to this knapsack is hardly better, and nobody could say why a section is in it.
+be about another page after all. Greedy by worth for its tokens: with some fifty sections and one budget the
+exact answer to this knapsack is hardly better, and nobody could say why a section is in it.
 """
 
 from __future__ import annotations

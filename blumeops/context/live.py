@@ -22,8 +22,9 @@ from blumeops.plan import State, Status
 from blumeops.target import SANDBOX
 
 LAYERS = ("tailnet", "hosts", "cluster")
-SECONDS = 60.0
-"""So long a layer may take: Ansible looks at every host, which is some ten seconds on the sandbox."""
+SECONDS = 120.0
+"""So long a layer may take: Ansible looks at every host, some ten seconds on the sandbox, and more on a busy
+machine."""
 
 DETAILS = 5
 """So many changes of a layer are named in a pack; `blumeops drift` names all."""
