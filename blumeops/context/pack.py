@@ -7,6 +7,7 @@ the state of the layers if it was asked for, and where there is more. Nothing is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from blumeops.context.live import Live
 from blumeops.context.model import Hit, Kind
 from blumeops.context.rehearsed import Rehearsed
 from blumeops.site.cache import Cache
+from blumeops.site.place import Place
 
 FOUND = 60
 """So many sections are looked at for one pack."""
@@ -136,7 +138,7 @@ def pack(
     said, room, root = asked.question(question), asked.budget(budget), root.resolve()
     index = index or Index.open(root)
     aim = asked.focus(focus, index.vault()) if focus.strip() else None
-    with Cache(cache_file(root)) as cache:
+    with Cache(cache_file(index.place)) as cache:
         hits = index.search(said, limit=FOUND, only=(aim.path or aim.name) if aim else "")
         found = [excerpts.of(hit) for hit in _offered(index, hits, aim)]
         begun = Pack(said, room, aim, rails=_rails(root, room), live=_bounded(live, room))
@@ -147,9 +149,10 @@ def pack(
         return fitting.fitting(_filled(begun, found, index, cache), found, len(named))
 
 
-def cache_file(root: Path) -> Path | None:
-    """Where marks and rows are kept: beside the index; None in a folder that is not ours to write in."""
-    return root / "build" / "context-marks.sqlite" if (root / "build").is_dir() else None
+def cache_file(place: Place) -> Path | None:
+    """Where marks and rows are kept: beside the index; None where nothing can be written."""
+    folder = place.work if place.work.is_dir() else place.work.parent
+    return place.work / "context-marks.sqlite" if os.access(folder, os.W_OK) else None
 
 
 def _offered(index: Index, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Hit]:
