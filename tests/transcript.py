@@ -67,7 +67,12 @@ CALLS: tuple[Call, ...] = (
     Call(
         "Documents are gone from Paperless. How do I get them back?",
         "context",
-        {"question": "documents are gone from Paperless, how do I get them back?", "tokens": 1500},
+        {
+            "question": "documents are gone, how do I get them back?",
+            "focus": "paperless",
+            "tokens": 1500,
+        },
+        lines=37,
         first=True,
     ),
     Call("", "runbook", {"name": "restore-a-backup"}, lines=38),
