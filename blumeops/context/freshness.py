@@ -9,6 +9,7 @@ record that cannot be read), the mark says so: unknown is never fresh.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -28,6 +29,9 @@ from blumeops.site.vault import Vault
 
 SHOWN = 160
 """Characters of what a mark says: it may quote a page, and stands outside of the page's fence."""
+
+_QUOTED = re.compile(r"(\[\[|'|\")(.*?)(\]\]|'|\")")
+"""What a check quotes: the words of a page, or of the file that a value stands in."""
 
 NAMED = 2
 """So many changed files are named in a mark; the rest is a number."""
@@ -202,6 +206,7 @@ def _runs(root: Path, path: str, name: str, kept: Cache) -> Iterator[Mark]:
 
 
 def _shown(said: str) -> str:
-    """What is said in one line, without what would end a code span or a line; it may quote a page."""
+    """What is said in one line; what it quotes of a page is one word each: it stands outside of a fence."""
     words = " ".join(clean(said).replace("`", "'").split())
+    words = _QUOTED.sub(lambda found: found[1] + label(found[2]) + found[3], words)
     return words if len(words) <= SHOWN else f"{words[: SHOWN - 1]}…"

@@ -94,7 +94,7 @@ def split(text: str) -> tuple[list[Fenced], str]:
     return fences, "\n".join(lines)
 
 
-_APART = re.compile(r"[\s\"'`(),;!?→]+")
+_APART = re.compile(r"[\s\"'`(),;!?→\[\]]+")
 
 
 def law(result: CallToolResult, mark: str, source: str, *, hidden: bool) -> bool:
