@@ -181,7 +181,8 @@ def test_what_an_answer_says_of_the_homelab_is_in_the_transcript_to_the_letter()
     assert transcript.rendered([call], [said.replace("not ", "")]) != transcript.rendered([call], [said])
 
 
-def test_of_a_pack_the_first_entry_under_each_heading_is_shown_and_fences_stay_whole() -> None:
+def test_of_a_pack_the_first_entry_under_each_heading_is_shown_and_of_a_section_its_place() -> None:
     fence = "````text a.md:1-3\n## Not ours\n- nor this\n````"
     pack = f"# Context\nread so\n## Guard rails\n- one\n- two\n## Read\n{fence}\n{fence}\n## Desired state\nx"
-    assert transcript.firsts(pack) == f"# Context\nread so\n## Guard rails\n- one\n## Read\n{fence}"
+    shown = "````text a.md:…\n…\n````"
+    assert transcript.firsts(pack) == f"# Context\nread so\n## Guard rails\n- one\n## Read\n{shown}"

@@ -26,7 +26,7 @@ BLUMEOPS = Path(sys.executable).with_name("blumeops")
 ANSWER_SECONDS = 120.0
 """Patience with one answer, on a machine that does much else."""
 
-WIDTH = 82
+WIDTH = 78
 """Characters of a line that a page of the site shows beside its navigation."""
 
 _PASSING = (
@@ -40,6 +40,9 @@ stands for it: all else is as the server said it."""
 BEGIN, END = "<!-- transcript: tests/transcript.py -->\n", "<!-- end of the transcript -->"
 _ENTRY = re.compile(r"^(?P<marks>`{4,})[^\n]*\n.*?^(?P=marks)$|^[^\n]+$", re.DOTALL | re.MULTILINE)
 """A whole fence, or a line outside of one."""
+
+_PLACE = re.compile(r"^(`{4,}.*?):\d.*\n(`{4,})$", re.DOTALL)
+"""A fence with its place. Which lines of a file are in a pack moves with every page that anybody writes."""
 
 _TICKS = re.compile(r"`+")
 
@@ -72,10 +75,10 @@ CALLS: tuple[Call, ...] = (
             "focus": "paperless",
             "tokens": 1500,
         },
-        lines=37,
         first=True,
     ),
-    Call("", "runbook", {"name": "restore-a-backup"}, lines=38),
+    Call("", "section", {"path": "paperless", "heading": "When it is in trouble"}),
+    Call("", "runbook", {"name": "restore-a-backup"}, lines=39),
     Call("Then do it.", "run_runbook", {"name": "restore-a-backup"}),
     Call("Which machine are the backups on, and who may reach it?", "policy_explain", {"dst": "sifaka"}),
     Call(
@@ -126,11 +129,11 @@ def main(words: list[str]) -> int:
 
 
 def firsts(pack: str) -> str:
-    """A pack's first lines, and the first entry under each of its headings as far as *Read*."""
+    """A pack's first lines, and the first entry under each heading as far as *Read*, without its text."""
     kept, left = [], len(pack)
     for entry in (found[0] for found in _ENTRY.finditer(pack.partition("\n## Desired state\n")[0])):
         left = 2 if entry.startswith("## ") else left
-        kept += [entry] if left > 0 else []
+        kept += [_PLACE.sub(r"\g<1>:…\n…\n\g<2>", entry)] if left > 0 else []
         left -= 1
     return "\n".join(kept)
 
