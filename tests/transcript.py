@@ -78,7 +78,7 @@ CALLS: tuple[Call, ...] = (
         first=True,
     ),
     Call("", "section", {"path": "paperless", "heading": "When it is in trouble"}),
-    Call("", "runbook", {"name": "restore-a-backup"}, lines=39),
+    Call("", "runbook", {"name": "restore-a-backup"}, lines=38),
     Call("Then do it.", "run_runbook", {"name": "restore-a-backup"}),
     Call("Which machine are the backups on, and who may reach it?", "policy_explain", {"dst": "sifaka"}),
     Call(
