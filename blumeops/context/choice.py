@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from blumeops.context import excerpts
 from blumeops.context.excerpts import Excerpt
 
-AGAIN = 0.8
+AGAIN = 0.85
 """What a further section of a page is worth, beside the first one of another page."""
 
 LENGTH = 0.12

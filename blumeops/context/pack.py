@@ -55,7 +55,7 @@ FOOT = 30
 ABOUT = 5
 """So many of the best sections say what a pack is about, beside its question."""
 
-WHOLE, REST = 3, 0.3
+WHOLE, REST = 3, 0.45
 """So many of the best pages offer all of their sections, those without a word of the question too, and what
 such a section is worth beside the best of its page."""
 

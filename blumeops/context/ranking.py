@@ -55,7 +55,7 @@ class Weights:
     length: float = 0.25
     name: float = 4.0
     graph: float = 0.25
-    again: float = 0.8
+    again: float = 0.85
     front_matter: float = 0.3
     code: float = 0.2
     desired: float = 0.8

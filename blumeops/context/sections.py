@@ -16,7 +16,8 @@ from blumeops.site import frontmatter, prose
 from blumeops.site.headings import Heading
 from blumeops.site.vault import Page
 
-MAX_TOKENS = 500
+MAX_TOKENS = 150
+"""Short sections leave room for more pages: with 500 a pack of 2,000 tokens had the page less often."""
 MAX_BLOCK = 2_000
 """Tokens of a fence or a table from which it is cut at its lines after all."""
 MAX_CHARACTERS = 24_000
