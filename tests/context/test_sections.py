@@ -137,5 +137,15 @@ def test_code_keeps_what_is_said_of_what_is_public() -> None:
     assert found[1].headings == ("open",)
 
 
+def test_a_comment_stands_with_the_line_of_which_it_speaks() -> None:
+    text = (
+        "def wait():\n    # headscale sends a change late,\n    # so the first look may see the old one.\n"
+        "    look()  # at the end of a line it is no section\n    #: short\n    again()\n"
+    )
+    (found,) = code.of_module("blumeops/x.py", text)
+    assert (found.line, found.last, found.headings) == (2, 4, ("wait",))
+    assert "sends a change late" in found.text and "look()" in found.text
+
+
 def test_code_that_cannot_be_parsed_says_nothing() -> None:
     assert code.of_module("blumeops/x.py", "def (") == ()
