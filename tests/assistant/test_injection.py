@@ -139,7 +139,10 @@ def test_d8_what_a_search_and_a_pack_quote_stands_in_fences(hostile: Path, tool:
     for answer in ask(create_server(hostile), *calls):
         text = said(answer)
         found = [one for one in marks if one.mark in text]
-        seen += sum(law(answer, one.mark, r"(docs|homelab)/|what Git says", hidden=False) for one in found)
+        seen += sum(
+            law(answer, one.mark, r"(docs|homelab)/|what Git says|places and titles", hidden=False)
+            for one in found
+        )
     assert seen
 
 
