@@ -7,11 +7,8 @@ the sandbox. It has no tool that applies, and its processes get no key of a real
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from mcp.server import MCPServer
 
@@ -19,8 +16,7 @@ from blumeops import mode
 from blumeops.assistant.asking import Asking
 from blumeops.assistant.propose_plan import Planner, on_sandbox
 from blumeops.assistant.propose_tools import ProposeTools
-from blumeops.assistant.server import create_server
-from blumeops.errors import Interrupted
+from blumeops.assistant.server import create_server, until_gone
 from blumeops.target import SANDBOX
 
 INSTRUCTIONS = """\
@@ -45,16 +41,4 @@ def serve_proposals(root: Path, target: str = SANDBOX) -> int:
     """
     os.environ[mode.VARIABLE] = mode.Mode.READ.value  # for this process; a run's own cells have theirs
     asking = Asking(root.resolve(), target, Path(tempfile.mkdtemp(prefix="blumeops-mcp-")))
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        asking.close()
-        # A thread waits for a line of the client that may never come: nothing else would end it.
-        os._exit(Interrupted.exit_code)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
-    try:
-        create_propose_server(root, target, asking=asking).run("stdio")
-    finally:
-        asking.close()
-    return 0
+    return until_gone(create_propose_server(root, target, asking=asking), asking)

@@ -89,6 +89,11 @@ def serve(root: Path, target: str = SANDBOX) -> int:
     server = create_server(root, target, asking=asking)
     kept = confine(work, private)
     log.warning("serving %s, target %s; %s", root, target, kept)
+    return until_gone(server, asking)
+
+
+def until_gone(server: MCPServer, asking: Asking) -> int:
+    """Run a server until its client goes or a signal comes; what asks the layers for it ends with it."""
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         asking.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ MAX_SAID = 400
 """Characters of a value that was refused, or of a message about it, that are said back."""
 
 
-class Answer(BaseModel):
+class Answer(BaseModel, ABC):
     """What a tool gives: fields for programs, and `markdown` for whoever reads.
 
     Text from outside stands in it only inside of a fence (`blumeops.context.untrusted`).
@@ -33,9 +34,9 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @abstractmethod
     def markdown(self) -> str:
         """The answer as text."""
-        raise NotImplementedError
 
     def result(self) -> CallToolResult:
         """The answer as the protocol carries it."""

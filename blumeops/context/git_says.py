@@ -27,7 +27,6 @@ KEY_FILES = ("defaults", "templates", "files", "handlers", "vars")
 
 _FORM = "desired state of a context pack, 1"
 _WORD = re.compile(r"[\w:@.-]*\w")
-_POLICY = (".hujson",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ and names that went through `label`. So a heading that a page made up cannot be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 200
 """Characters of the question that a pack repeats; the reader knows it already."""
-
-_BEGINS_SAFELY = re.compile(r"[^\s/]")
 
 
 def heading(question: str) -> str:
@@ -95,8 +92,3 @@ def pointer(one: Excerpt) -> str:
 def size(block: str) -> int:
     """The tokens of a block."""
     return tokens.count(block)
-
-
-def adds_up(block: str) -> bool:
-    """Whether the tokens of a block add to those of the blocks around it: see `tokens`."""
-    return block.endswith("\n") and bool(_BEGINS_SAFELY.match(block))

@@ -98,12 +98,13 @@ See [[everything#^ports]], #homelab/tag. %%Nobody reads this.%%
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fixture vault with a page of every form and a record of a run, exported once."""
     root = tmp_path_factory.mktemp("export") / "vault"
-    _copy(root)
+    copy_of_the_vault(root)
     records.save(record(root), root / records.COMMITTED / "restart-indri.json")
     return export.export(root, root.parent / "out").folder
 
 
-def _copy(root: Path) -> None:
+def copy_of_the_vault(root: Path) -> None:
+    """The fixture vault with the project's own site configuration and a page of every form."""
     for file in VAULT.rglob("*"):
         if file.is_file():
             (root / file.relative_to(VAULT)).parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +117,7 @@ def _copy(root: Path) -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A copy of the fixture vault that a test may change."""
-    _copy(tmp_path / "vault")
+    copy_of_the_vault(tmp_path / "vault")
     return tmp_path / "vault"
 
 

@@ -22,8 +22,7 @@ from blumeops.site.llms_txt import Entry, Section
 from blumeops.site.place import Place
 from blumeops.site.session import Session
 from blumeops.site.vault import page as page_of
-from tests.site.conftest import ROOT, VAULT
-from tests.site.test_export import PAGE, github_anchors, html_ids
+from tests.site.test_export import PAGE, copy_of_the_vault, github_anchors, html_ids
 from tests.site.test_staging import record
 
 HIDDEN = """
@@ -48,12 +47,7 @@ rm -rf /
 
 def copy(root: Path) -> Path:
     """The fixture vault with a page of every form and a record of a run."""
-    for file in VAULT.rglob("*"):
-        if file.is_file():
-            (root / file.relative_to(VAULT)).parent.mkdir(parents=True, exist_ok=True)
-            (root / file.relative_to(VAULT)).write_bytes(file.read_bytes())
-    config = root / "mkdocs.yml"
-    config.write_text(config.read_text().replace("../../../mkdocs.yml", str(ROOT / "mkdocs.yml")))
+    copy_of_the_vault(root)
     (root / "docs/reference/everything.md").write_text(
         PAGE.replace('<div class="grid', HIDDEN + '\n<div class="grid')
     )
