@@ -18,7 +18,7 @@ from blumeops import redact
 from blumeops.assistant.asking import LAYERS, Asking
 from blumeops.assistant.bounded import lines
 from blumeops.assistant.limits import Budget
-from blumeops.assistant.tool import Answer, StrictTool
+from blumeops.assistant.tool import Answer, Part, StrictTool
 from blumeops.context.untrusted import clean, fence, label
 
 SECONDS = 300.0
@@ -33,7 +33,7 @@ LIVE = ToolAnnotations(
 )
 
 
-class Layer(Answer):
+class Layer(Part):
     """One layer: its state, how many changes, whether all of it was compared, and its words in a fence."""
 
     layer: str

@@ -26,13 +26,17 @@ MAX_SAID = 400
 """Characters of a value that was refused, or of a message about it, that are said back."""
 
 
-class Answer(BaseModel, ABC):
+class Part(BaseModel):
+    """A part of an answer, which has no text of its own: its schema forbids further fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Answer(Part, ABC):
     """What a tool gives: fields for programs, and `markdown` for whoever reads.
 
     Text from outside stands in it only inside of a fence (`blumeops.context.untrusted`).
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     @abstractmethod
     def markdown(self) -> str:
