@@ -20,7 +20,7 @@ from blumeops.errors import AccessDenied, BadInput, EngineError, StalePlan, Unre
 from blumeops.layer import Desired, Notify
 from blumeops.layers import ansible_lint, ansible_report, ansible_run
 from blumeops.layers.ansible_report import CheckReport, Failure
-from blumeops.layers.ansible_run import Event, Run, environment
+from blumeops.layers.ansible_run import Event, Run, Said, environment
 from blumeops.plan import Comparison, Outcome, Plan, Result, State, Status
 from blumeops.target import Target
 
@@ -176,7 +176,7 @@ def playbook(
     return process.attach([*argv, str(ansible / ansible_run.SITE), *arguments], env=env)
 
 
-def _seen(host: Host, kind: str, data: dict) -> Host:
+def _seen(host: Host, kind: str, data: Said) -> Host:
     result = data.get("res", {})
     if kind != "runner_on_ok":
         return replace(host, failure=Failure(host.name, data["task"], ansible_report.message(result)))

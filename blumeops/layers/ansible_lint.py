@@ -31,7 +31,7 @@ def files(folder: Path) -> None:
 
 def syntax(target: Target, folder: Path) -> None:
     """Let Ansible itself read the playbook and the inventory. Raises `BadInput` with what it says."""
-    argv = [ansible_run.program("ansible-playbook"), "-i", folder / "inventory", "--syntax-check"]
+    argv = [ansible_run.program("ansible-playbook"), "-i", str(folder / "inventory"), "--syntax-check"]
     env = {**target.environment(), **ansible_run.environment(target), "ANSIBLE_NOCOLOR": "1"}
     env |= {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True"}
     done = process.run([*argv, folder / ansible_run.SITE], env=env, timeout=SYNTAX_TIMEOUT_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from typing import Any
 
 CANCEL_POLL_SECONDS = 0.3
 
@@ -19,7 +20,7 @@ def main() -> int:
     settings = json.load(sys.stdin)
     out = sys.stdout
 
-    def take(event: dict) -> bool:
+    def take(event: dict[str, Any]) -> bool:
         out.write(json.dumps(event, default=str) + "\n")
         out.flush()
         return False  # do not keep it on disk: it may hold what the report masks

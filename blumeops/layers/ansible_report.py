@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from blumeops.layers.ansible_run import Run
+from blumeops.layers.ansible_run import Run, Said
 from blumeops.plan import Action, Change, Coverage, Outcome
 
 REVISION_ROLE = "revision"
@@ -105,7 +105,7 @@ def read(run: Run) -> CheckReport:
     return report
 
 
-def task_name(data: dict) -> str:
+def task_name(data: Said) -> str:
     """`host: role : task`, as Ansible itself writes tasks; items are named by their label."""
     role = f"{data['role']} : " if data.get("role") else ""
     label = data.get("res", {}).get("_ansible_item_label")
@@ -113,7 +113,7 @@ def task_name(data: dict) -> str:
     return f"{data['host']}: {role}{data['task']}{item}"
 
 
-def _task(report: CheckReport, kind: str, data: dict, aside: tuple[dict, ...], *, handler: bool) -> None:
+def _task(report: CheckReport, kind: str, data: Said, aside: tuple[Said, ...], *, handler: bool) -> None:
     name, result = task_name(data), data.get("res", {})
     if kind == "runner_on_unreachable":
         # A task may be delegated: then it is the other host that does not answer.
@@ -133,18 +133,18 @@ def _task(report: CheckReport, kind: str, data: dict, aside: tuple[dict, ...], *
         report.uncheckable.append(name)
 
 
-def _local(data: dict) -> str:
+def _local(data: Said) -> str:
     return task_name(data).removeprefix(f"{data['host']}: ")
 
 
-def _left_out(aside: dict) -> bool:
+def _left_out(aside: Said) -> bool:
     """A task that check mode left out, by its module or by its own `when`; a false condition is no gap."""
     if "false_condition" in aside:
         return "ansible_check_mode" in str(aside["false_condition"])
     return bool(aside.get("skipped")) and not aside.keys() & {"skip_reason", "skipped_reason"}
 
 
-def _result(report: CheckReport, kind: str, data: dict, seen: Counter[str], *, changed: bool) -> None:
+def _result(report: CheckReport, kind: str, data: Said, seen: Counter[str], *, changed: bool) -> None:
     """One result of a task that is not a loop, or of one item of a loop."""
     name, result = task_name(data), data.get("res", {})
     seen[name] += 1
@@ -158,7 +158,7 @@ def _result(report: CheckReport, kind: str, data: dict, seen: Counter[str], *, c
         report.changes.append(change)
 
 
-def _change(address: str, data: dict, result: dict) -> Change:
+def _change(address: str, data: Said, result: Said) -> Change:
     diffs = result.get("diff") or []
     diffs = [part for part in (diffs if isinstance(diffs, list) else [diffs]) if part]
     module = str(data.get("resolved_action", "")).rpartition(".")[2]
@@ -171,7 +171,7 @@ def _change(address: str, data: dict, result: dict) -> Change:
     return Change(action, address, text or _in_words(module, arguments, result))
 
 
-def _action(diff: dict) -> Action:
+def _action(diff: Said) -> Action:
     before, after = diff.get("before"), diff.get("after")
     if isinstance(before, dict) and isinstance(after, dict):
         if before.get("state") == "absent" and after.get("state") != "absent":
@@ -183,7 +183,7 @@ def _action(diff: dict) -> Action:
     return Action.UPDATE
 
 
-def _text(diff: dict, path: str) -> str:
+def _text(diff: Said, path: str) -> str:
     """A unified diff. Ansible's own header of the new side may be a temporary file: it is not shown."""
     if "prepared" in diff:
         return str(diff["prepared"]).rstrip("\n") + "\n"
@@ -200,14 +200,14 @@ def _lines(side: object) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def _in_words(module: str, arguments: dict, result: dict) -> str:
+def _in_words(module: str, arguments: Said, result: Said) -> str:
     """What a module without a diff would do: its arguments that say something."""
     wanted = ("name", "state", "enabled", "masked", "cmd", "creates", "path", "dest")
     words = [f"{key}: {arguments[key]}" for key in wanted if arguments.get(key) not in (None, "", [])]
     return f"{module}: {', '.join(words)}\n" if words else str(result.get("msg", "")).rstrip("\n")
 
 
-def message(result: dict) -> str:
+def message(result: Said) -> str:
     """What went wrong, from the result of a task or of the first item that failed.
 
     A program's own last words stand behind Ansible's, which often only say that there was no answer.
@@ -220,5 +220,5 @@ def message(result: dict) -> str:
     return f"{text}: {said.splitlines()[-1]}" if said and said not in text else text
 
 
-def _items(result: dict) -> Iterator[dict]:
+def _items(result: Said) -> Iterator[Said]:
     return (part for part in result.get("results", []) if isinstance(part, dict))

@@ -19,18 +19,22 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blumeops import process
 from blumeops.errors import EngineError, EngineMissing
 from blumeops.target import Target
 
-Event = dict
+Event = dict[str, Any]
 """One event of ansible-runner: `event` names its kind, `event_data` holds host, task, role and result."""
 
-Asides = dict[tuple[str, str], tuple[dict, ...]]
+Said = Mapping[str, Any]
+"""A part of what Ansible said: an event's data, the result of a task or of an item, a diff, an aside."""
+
+Asides = dict[tuple[str, str], tuple[Said, ...]]
 """What our callback says beside the events, by host and task: see `ansible_plugins/blumeops.py`."""
 
 SITE = "site.yaml"
@@ -90,7 +94,7 @@ def play(
     return _run(target, folder, {"playbook": str(folder / SITE), "cmdline": shlex.join(words)}, on_event)
 
 
-def ask(target: Target, folder: Path, tasks: Sequence[dict]) -> Run:
+def ask(target: Target, folder: Path, tasks: Sequence[Mapping[str, object]]) -> Run:
     """Run a few tasks of ours, which change nothing, on every host of the inventory."""
     question = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
     return _run(target, folder, {"playbook": question}, lambda _event: None)

@@ -17,7 +17,7 @@ from blumeops import mode
 from blumeops.errors import BlumeOpsError, Diverged, StalePlan, Unreachable
 from blumeops.layer import Desired, Notify
 from blumeops.layers import argocd_lint, argocd_render
-from blumeops.layers.argocd_api import OURS, Api, Refused
+from blumeops.layers.argocd_api import OURS, Api, Manifest, Refused
 from blumeops.layers.argocd_compare import Comparer, Comparison, parse_address
 from blumeops.layers.argocd_health import looked_again, status
 from blumeops.layers.argocd_render import App
@@ -124,7 +124,7 @@ class ArgocdLayer:
         except Unreachable as error:
             return status_unknown(error)
 
-    def _live(self) -> dict[str, dict]:
+    def _live(self) -> Mapping[str, Manifest]:
         assert self.target.cluster is not None
         return self.api.applications(self.target.cluster.namespace)
 
@@ -220,7 +220,7 @@ def status_unknown(error: BlumeOpsError) -> Status:
     return Status(NAME, State.UNKNOWN, reason=error.what, retryable=True)
 
 
-def _moved_on(apps: tuple[App, ...], live: Mapping[str, dict], recorded: Desired) -> Iterable[str]:
+def _moved_on(apps: tuple[App, ...], live: Mapping[str, Manifest], recorded: Desired) -> Iterable[str]:
     """Automatic Applications that synced a newer revision than the one that we would compare with.
 
     One that a commit does not touch keeps its old history, but Argo CD has compared it with the new commit.

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from blumeops.errors import AccessDenied, BadInput, EngineError, Problem, UnknownAnswer, Unreachable
@@ -20,7 +20,8 @@ from blumeops.target import Cluster
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-Manifest = Mapping[str, object]
+Manifest = Mapping[str, Any]
+"""An object of the API, of any kind: as Git states it, or as the server answers."""
 
 CALL_SECONDS = 10.0
 ARGOCD = "argocd-controller"
@@ -100,14 +101,14 @@ class Api:
         with self._lock:
             self._kinds.clear()
 
-    def get(self, path: str) -> dict | None:
+    def get(self, path: str) -> dict[str, Any] | None:
         """Read one object or list; None only when the server says that it is not there."""
         status, answer = self._request("GET", path)
         if status == 404 and answer.get("reason") == "NotFound":
             return None
         return self._accepted(status, answer, path)
 
-    def applications(self, namespace: str) -> dict[str, dict]:
+    def applications(self, namespace: str) -> dict[str, dict[str, Any]]:
         """Every Application of Argo CD's namespace, by name. Raises `EngineError` without Argo CD."""
         kind = self.kind(*APPLICATION)
         if kind is None:
@@ -115,7 +116,7 @@ class Api:
         found = self.get(kind.path(namespace)) or {}
         return {item["metadata"]["name"]: item for item in found.get("items", [])}
 
-    def apply(self, path: str, manifest: Manifest, *, manager: str = ARGOCD, dry_run: bool) -> dict:
+    def apply(self, path: str, manifest: Manifest, *, manager: str = ARGOCD, dry_run: bool) -> dict[str, Any]:
         """Server-side apply, taking over every field in the manifest, as Argo CD does.
 
         With `dry_run` nothing is stored and the answer is what would be. Raises `Refused`.
@@ -123,28 +124,30 @@ class Api:
         query = {"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry_run else {})}
         return self._write("PATCH", path, query, manifest, "application/apply-patch+yaml")
 
-    def would_create(self, path: str, manifest: Manifest) -> dict:
+    def would_create(self, path: str, manifest: Manifest) -> dict[str, Any]:
         """Create in a dry run: what a new object would be. Raises `Refused`."""
         query = {"dryRun": "All", "fieldValidation": "Strict"}
         return self._write("POST", path, query, manifest, "application/json")
 
-    def merge(self, path: str, patch: Manifest) -> dict:
+    def merge(self, path: str, patch: Manifest) -> dict[str, Any]:
         """Change the fields in `patch` and no others (a JSON merge patch, RFC 7386)."""
         query = {"fieldManager": OURS}
         return self._write("PATCH", path, query, patch, "application/merge-patch+json")
 
-    def patch(self, path: str, operations: Sequence[Manifest]) -> dict:
+    def patch(self, path: str, operations: Sequence[Manifest]) -> dict[str, Any]:
         """Change an object step by step (a JSON patch, RFC 6902). Raises `Refused` when a test fails."""
         return self._write("PATCH", path, {"fieldManager": OURS}, operations, "application/json-patch+json")
 
-    def _write(self, method: str, path: str, query: Mapping[str, str], body: object, content: str) -> dict:
+    def _write(
+        self, method: str, path: str, query: Mapping[str, str], body: object, content: str
+    ) -> dict[str, Any]:
         url = f"{path}?{urlencode(query)}" if query else path
         status, answer = self._request(method, url, json.dumps(body), content)
         return self._accepted(status, answer, path)
 
     def _request(
         self, method: str, path: str, body: str | None = None, content: str = "application/json"
-    ) -> tuple[int, dict]:
+    ) -> tuple[int, dict[str, Any]]:
         from urllib3.exceptions import HTTPError
 
         headers = {"Accept": "application/json", "Content-Type": content}
@@ -170,7 +173,7 @@ class Api:
                 f"status {answer.status} with a body that is not JSON: {head!r}", where=self.server
             ) from error
 
-    def _accepted(self, status: int, answer: dict, path: str) -> dict:
+    def _accepted(self, status: int, answer: dict[str, Any], path: str) -> dict[str, Any]:
         if status < 300:
             return answer
         said = str(answer.get("message", f"status {status}"))
@@ -193,6 +196,9 @@ def _connect(cluster: Cluster) -> ApiClient:
     if not path.exists():
         raise BadInput([Problem("there is no kubeconfig", str(path))])
     try:
-        return new_client_from_config(str(path), cluster.context, persist_config=False)
+        client: ApiClient = new_client_from_config(  # type: ignore[no-untyped-call]  # it has no types
+            str(path), cluster.context, persist_config=False
+        )
     except ConfigException as error:
         raise BadInput([Problem(f"context {cluster.context!r}: {error}", str(path))]) from error
+    return client

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from blumeops.errors import BadInput, Problem, Unreachable
 from blumeops.layer import Desired
 from blumeops.layers import argocd_yaml
-from blumeops.layers.argocd_api import APPLICATION, ARGOCD, OURS, Api, Key, Kind, Refused
+from blumeops.layers.argocd_api import APPLICATION, ARGOCD, OURS, Api, Key, Kind, Manifest, Refused
 from blumeops.layers.argocd_diff import TRACKING, diff, essence, fingerprint
 from blumeops.layers.argocd_render import KUSTOMIZATION_FILES, App, Rendered
 from blumeops.layers.argocd_strays import removal, strays, without
@@ -37,7 +38,7 @@ class Compared:
     change: Change | None = None
     live: str = ""
     problem: Problem | None = None
-    cleaning: tuple[str, list[dict]] | None = None
+    cleaning: tuple[str, list[dict[str, Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Comparer:
     desired: Desired
     namespaces: dict[str, bool] = field(default_factory=dict)
 
-    def compare(self, apps: tuple[App, ...], live_apps: Mapping[str, dict]) -> Comparison:
+    def compare(self, apps: tuple[App, ...], live_apps: Mapping[str, Manifest]) -> Comparison:
         """Compare everything. Raises `BadInput` with every manifest that the API server refuses."""
         self.api.forget()
         for namespace in {app.namespace for app in apps if app.namespace}:
@@ -148,14 +149,16 @@ class Comparer:
         change = Change(Action.UPDATE, address(app, key), diff(live, final))
         return Compared(app, key, change, seen, cleaning=(path, removal(live, added)) if added else None)
 
-    def _would_create(self, kind: Kind, manifest: Mapping, namespace: str) -> None:
+    def _would_create(self, kind: Kind, manifest: Manifest, namespace: str) -> None:
         """Have a new object checked; one for a namespace that is still to come is checked in `default`."""
         if kind.namespaced and namespace and not self.namespaces.get(namespace, True):
             manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": "default"}}
             namespace = "default"
         self._would_apply(kind, manifest, namespace)
 
-    def _would_apply(self, kind: Kind, manifest: Mapping, namespace: str, manager: str = ARGOCD) -> dict:
+    def _would_apply(
+        self, kind: Kind, manifest: Manifest, namespace: str, manager: str = ARGOCD
+    ) -> dict[str, Any]:
         """A server-side apply in a dry run. Raises `Refused` for a bad manifest, in the clearest words.
 
         The server answers some values of a wrong type as its own failure (500). Whether the manifest is to
@@ -172,7 +175,7 @@ class Comparer:
                 raise Refused(failed.what if _field_in(failed.what) else refused.what, where=path) from failed
             raise
 
-    def _fine_as_a_new_one(self, kind: Kind, manifest: Mapping, namespace: str) -> bool:
+    def _fine_as_a_new_one(self, kind: Kind, manifest: Manifest, namespace: str) -> bool:
         """Whether only the change is impossible (an immutable field), not the manifest itself."""
         try:
             self.api.would_create(kind.path(namespace), _renamed(manifest))
@@ -200,7 +203,7 @@ class Comparer:
         return Compared(app.name, key, Change(Action.CREATE, address(app.name, key), diff(None, manifest)))
 
     def _left(
-        self, apps: tuple[App, ...], live_apps: Mapping[str, dict], compared: Iterable[Compared]
+        self, apps: tuple[App, ...], live_apps: Mapping[str, Manifest], compared: Iterable[Compared]
     ) -> list[tuple[str, Key, str]]:
         """Objects that Argo CD tracks and Git no longer has, those of Applications that left Git too."""
         desired = {one.key for one in compared}
@@ -222,7 +225,7 @@ class Comparer:
         change = Change(Action.DELETE, address(app, key), diff(live, None))
         return Compared(app, key, change, fingerprint(essence(live)))
 
-    def _orphans(self, apps: tuple[App, ...], live_apps: Mapping[str, dict]) -> list[str]:
+    def _orphans(self, apps: tuple[App, ...], live_apps: Mapping[str, Manifest]) -> list[str]:
         present = {app.name for app in apps}
         return [
             f"{name}: the Application goes, its workload stays: it has no finalizer"
@@ -231,7 +234,7 @@ class Comparer:
         ]
 
 
-def tracked(application: Mapping) -> list[tuple[Key, str]]:
+def tracked(application: Manifest) -> list[tuple[Key, str]]:
     """What Argo CD says belongs to an Application, with each one's API version; hooks are not in it."""
     return [
         (Key(r.get("group", ""), r["kind"], r.get("namespace", ""), r["name"]), r.get("version", "v1"))
@@ -240,46 +243,46 @@ def tracked(application: Mapping) -> list[tuple[Key, str]]:
     ]
 
 
-def _replace(app: str, key: Key, live: Mapping, manifest: Mapping, refused: Refused) -> Compared:
+def _replace(app: str, key: Key, live: Manifest, manifest: Manifest, refused: Refused) -> Compared:
     why = f"# {refused.what}\n# It cannot be changed in place, and nothing is deleted by force."
     how = f"# To replace it: `kubectl delete` it, then apply.\n{diff(live, manifest)}"
     change = Change(Action.REPLACE, address(app, key), f"{why}\n{how}")
     return Compared(app, key, change, fingerprint(essence(live)))
 
 
-def _renamed(manifest: Mapping) -> dict:
+def _renamed(manifest: Manifest) -> dict[str, Any]:
     """The manifest under a name that no live object has."""
     name = f"{manifest['metadata']['name'][:40]}-as-a-new-one"
     return {**manifest, "metadata": {**manifest["metadata"], "name": name}}
 
 
-def _tracked(manifest: Mapping, app: str, key: Key, namespace: str) -> dict:
+def _tracked(manifest: Manifest, app: str, key: Key, namespace: str) -> dict[str, Any]:
     """The manifest with the annotation that Argo CD adds to what it deploys, cluster-wide objects too."""
     value = f"{app}:{key.group}/{key.kind}:{namespace}/{key.name}"
     annotations = {**(manifest["metadata"].get("annotations") or {}), TRACKING: value}
     return {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
 
 
-def _belongs(live: Mapping, app: str) -> bool:
-    annotations = live["metadata"].get("annotations") or {}
+def _belongs(live: Manifest, app: str) -> bool:
+    annotations: Mapping[str, str] = live["metadata"].get("annotations") or {}
     return annotations.get(TRACKING, "").startswith(f"{app}:")
 
 
-def _kept(live: Mapping) -> bool:
+def _kept(live: Manifest) -> bool:
     options = (live["metadata"].get("annotations") or {}).get("argocd.argoproj.io/sync-options", "")
     return "Prune=false" in options or "deletionTimestamp" in live["metadata"]
 
 
-def _cascades(application: Mapping) -> bool:
+def _cascades(application: Manifest) -> bool:
     return any(str(one).startswith(FINALIZER) for one in application["metadata"].get("finalizers") or ())
 
 
-def _is_hook(manifest: Mapping) -> bool:
+def _is_hook(manifest: Manifest) -> bool:
     annotations = (manifest.get("metadata") or {}).get("annotations") or {}
     return any(name in annotations for name in _HOOKS)
 
 
-def _group(manifest: Mapping) -> str:
+def _group(manifest: Manifest) -> str:
     return str(manifest["apiVersion"]).rpartition("/")[0]
 
 

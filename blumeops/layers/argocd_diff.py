@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from blumeops.layers.argocd_api import Manifest
 
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _NOTES_OF_ENGINES = (
@@ -28,7 +31,7 @@ _FIRST = ("apiVersion", "kind", "metadata")
 TRACKING = "argocd.argoproj.io/tracking-id"
 
 
-def essence(manifest: Mapping) -> dict:
+def essence(manifest: Manifest) -> dict[str, Any]:
     """An object without status and bookkeeping: equal essences mean that there is nothing to change."""
     bare = {key: value for key, value in manifest.items() if key not in ("status", "operation")}
     metadata = {key: value for key, value in bare.get("metadata", {}).items() if key not in _BOOKKEEPING}
@@ -44,7 +47,7 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def diff(before: Mapping | None, after: Mapping | None) -> str:
+def diff(before: Manifest | None, after: Manifest | None) -> str:
     """A unified diff of two versions as YAML, three lines of context; None means that there is none."""
     marks: dict[str, str] = {}
     texts = [_text(version, marks) for version in (before, after)]
@@ -54,7 +57,7 @@ def diff(before: Mapping | None, after: Mapping | None) -> str:
     return "\n".join(lines)
 
 
-def _text(manifest: Mapping | None, marks: dict[str, str]) -> str:
+def _text(manifest: Manifest | None, marks: dict[str, str]) -> str:
     if manifest is None:
         return ""
     shown = essence(manifest)
@@ -67,7 +70,7 @@ def _text(manifest: Mapping | None, marks: dict[str, str]) -> str:
     return yaml.safe_dump(_masked(ordered, marks), sort_keys=False, allow_unicode=True, width=110)
 
 
-def _masked(manifest: dict, marks: dict[str, str]) -> dict:
+def _masked(manifest: dict[str, Any], marks: dict[str, str]) -> dict[str, Any]:
     """A Secret with its values replaced; others as they are. `marks` remembers which values were equal."""
     if manifest.get("kind") != "Secret":
         return manifest

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from blumeops.errors import AccessDenied, BlumeOpsError
-from blumeops.layers.argocd_api import Api
+from blumeops.layers.argocd_api import Api, Manifest
 from blumeops.layers.argocd_sync import (
     POLL_SECONDS,
     Sync,
@@ -53,7 +53,7 @@ def status(api: Api, target: Target, root: str) -> Status:
     )
 
 
-def looked_again(api: Api, sync: Sync) -> tuple[Mapping[str, dict], bool]:
+def looked_again(api: Api, sync: Sync) -> tuple[Mapping[str, Manifest], bool]:
     """The Applications after a refresh, and whether each refresh was done.
 
     What Argo CD wrote down last may be a minute old, and says nothing about whether it still runs.
@@ -74,7 +74,7 @@ def looked_again(api: Api, sync: Sync) -> tuple[Mapping[str, dict], bool]:
     return apps, False
 
 
-def _of(application: Mapping) -> tuple[State, str]:
+def _of(application: Manifest) -> tuple[State, str]:
     """One Application's state, and why."""
     stated = application.get("status") or {}
     sync, health = stated.get("sync") or {}, health_of(application)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from blumeops.errors import BadInput, Problem
 from blumeops.layer import Desired
@@ -13,6 +14,9 @@ from blumeops.target import Target
 
 _REMOTE = re.compile(r"^[a-z+]+://|^[\w.-]+@[\w.-]+:|^(?:github|gitlab|bitbucket)\.\w+/|^[\w-]+::|[?&]ref=")
 """How kustomize tells a URL from a path (kustomize's documentation, "Remote targets")."""
+
+Identity = tuple[str, str, str, str | None]
+"""An object's group, kind, namespace and name; the server makes up the name of one that has none."""
 
 _LISTS_OF_FILES = ("resources", "bases", "components", "crds", "configurations", "generators", "transformers")
 
@@ -26,7 +30,7 @@ def lint(desired: Desired, target: Target) -> tuple[argocd_render.App, ...]:
             problems += _file(desired, path)
     if problems:
         raise BadInput(problems)
-    seen: dict[tuple, str] = {}
+    seen: dict[Identity, str] = {}
     apps = argocd_render.render(desired, target)
     for app in apps:
         problems += _objects(app, seen)
@@ -57,7 +61,7 @@ def _file(desired: Desired, path: Path) -> list[Problem]:
     return []
 
 
-def _kustomization(content: dict, path: Path, shown: str) -> Iterator[Problem]:
+def _kustomization(content: dict[str, Any], path: Path, shown: str) -> Iterator[Problem]:
     for field in _LISTS_OF_FILES:
         for entry in content.get(field) or ():
             if isinstance(entry, str) and _REMOTE.search(entry):
@@ -77,12 +81,13 @@ def _line_with(path: Path, text: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if text in line), 0)
 
 
-def _objects(app: argocd_render.App, seen: dict[tuple, str]) -> Iterator[Problem]:
+def _objects(app: argocd_render.App, seen: dict[Identity, str]) -> Iterator[Problem]:
     """An object needs a kind and a name, and may belong to one Application only."""
     for one in app.objects:
-        metadata = one.manifest.get("metadata")
+        found = one.manifest.get("metadata")
+        metadata = found if isinstance(found, dict) else {}
         lacking = [field for field in ("apiVersion", "kind") if not one.manifest.get(field)]
-        if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+        if not (metadata.get("name") or metadata.get("generateName")):
             lacking.append("metadata.name")
         if lacking:
             yield Problem(f"{app.name}: a manifest without {', '.join(lacking)}", one.path, one.line)

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -22,6 +23,9 @@ from blumeops.errors import BadInput, Problem
 from blumeops.layer import Desired
 from blumeops.layers import argocd_yaml
 from blumeops.target import Target
+
+Source = Mapping[str, Any]
+"""One source of an Application, as its manifest describes it."""
 
 ROOT_FILE = "argocd/root.yaml"
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -37,7 +41,7 @@ _OVERLAY_FIELDS = frozenset(
 class Rendered:
     """One manifest as Git has it; `path` is its file below the repository, or its kustomization."""
 
-    manifest: dict
+    manifest: dict[str, Any]
     path: str
     line: int = 0
 
@@ -46,7 +50,7 @@ class Rendered:
 class App:
     """One Application with everything that it deploys; `notes` say what could not be rendered."""
 
-    manifest: dict
+    manifest: dict[str, Any]
     path: str
     objects: tuple[Rendered, ...]
     notes: tuple[str, ...] = ()
@@ -54,12 +58,14 @@ class App:
     @property
     def name(self) -> str:
         """The Application's name."""
-        return self.manifest["metadata"]["name"]
+        name: str = self.manifest["metadata"]["name"]
+        return name
 
     @property
     def namespace(self) -> str:
         """Where its objects go when they do not say."""
-        return self.manifest["spec"]["destination"].get("namespace", "")
+        namespace: str = self.manifest["spec"]["destination"].get("namespace", "")
+        return namespace
 
     def has_option(self, option: str) -> bool:
         """Whether a sync option such as `CreateNamespace=true` is set."""
@@ -82,7 +88,7 @@ def render(desired: Desired, target: Target) -> tuple[App, ...]:
     return tuple(apps)
 
 
-def root_manifest(desired: Desired, target: Target) -> dict:
+def root_manifest(desired: Desired, target: Target) -> dict[str, Any]:
     """The root Application with the target's repository filled in."""
     path, shown = desired.folder / ROOT_FILE, f"{desired.folder.name}/{ROOT_FILE}"
     if not path.exists():
@@ -91,7 +97,7 @@ def root_manifest(desired: Desired, target: Target) -> dict:
     if len(found) != 1 or found[0].get("kind") != "Application":
         raise BadInput([Problem("expected exactly one Application", shown)])
     values = {"$GIT_URL": target.git.url, "$GIT_BRANCH": target.git.branch}
-    return _substitute(found[0], values)
+    return {key: _substitute(item, values) for key, item in found[0].items()}
 
 
 def _substitute(value: object, values: Mapping[str, str]) -> object:
@@ -108,7 +114,7 @@ def _substitute(value: object, values: Mapping[str, str]) -> object:
             return value
 
 
-def _render_app(desired: Desired, target: Target, manifest: dict, path: str) -> App:
+def _render_app(desired: Desired, target: Target, manifest: dict[str, Any], path: str) -> App:
     spec = manifest.get("spec") or {}
     sources = spec.get("sources") or ([spec["source"]] if spec.get("source") else [])
     name = (manifest.get("metadata") or {}).get("name", "")
@@ -124,7 +130,7 @@ def _render_app(desired: Desired, target: Target, manifest: dict, path: str) -> 
     return App(manifest, path, tuple(objects), tuple(notes))
 
 
-def _not_ours(source: Mapping, target: Target) -> str:
+def _not_ours(source: Source, target: Target) -> str:
     """Why a source cannot be rendered here; empty when it can."""
     if source.get("repoURL") != target.git.url:
         return f"its source is in another repository, {source.get('repoURL')}"
@@ -139,7 +145,7 @@ def _not_ours(source: Mapping, target: Target) -> str:
 
 
 def _render_source(
-    desired: Desired, target: Target, source: Mapping, path: str, name: str
+    desired: Desired, target: Target, source: Source, path: str, name: str
 ) -> Iterable[Rendered]:
     folder = (desired.folder.parent / str(source.get("path", ""))).resolve()
     if not folder.is_dir() or not folder.is_relative_to(desired.folder.resolve()):
@@ -152,7 +158,7 @@ def _render_source(
     return _directory(desired, folder, source.get("directory") or {})
 
 
-def _kustomize(desired: Desired, target: Target, folder: Path, options: Mapping) -> list[Rendered]:
+def _kustomize(desired: Desired, target: Target, folder: Path, options: Mapping[str, Any]) -> list[Rendered]:
     """Build through an overlay that holds the Application's own options and asks for origins."""
     assert target.cluster is not None
     with tempfile.TemporaryDirectory(prefix="blumeops-") as name:
@@ -182,7 +188,7 @@ def _kustomize_words(stderr: str, desired: Desired, overlay: Path) -> str:
     return text.replace("accumulating resources: ", "")[:600]
 
 
-def _with_origin(manifest: dict, overlay: Path, desired: Desired, shown: Path) -> Rendered:
+def _with_origin(manifest: dict[str, Any], overlay: Path, desired: Desired, shown: Path) -> Rendered:
     annotations = manifest.get("metadata", {}).get("annotations") or {}
     origin = yaml.safe_load(annotations.pop(_ORIGIN, "")) or {}
     if not annotations:
@@ -195,7 +201,7 @@ def _with_origin(manifest: dict, overlay: Path, desired: Desired, shown: Path) -
     )
 
 
-def _directory(desired: Desired, folder: Path, options: Mapping) -> list[Rendered]:
+def _directory(desired: Desired, folder: Path, options: Mapping[str, Any]) -> list[Rendered]:
     found = sorted(folder.rglob("*") if options.get("recurse") else folder.glob("*"))
     rendered: list[Rendered] = []
     problems: list[Problem] = []
@@ -214,12 +220,12 @@ def _directory(desired: Desired, folder: Path, options: Mapping) -> list[Rendere
     return rendered
 
 
-def _items(manifest: dict) -> list[dict]:
+def _items(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     is_list = str(manifest.get("kind", "")).endswith("List") and isinstance(manifest.get("items"), list)
     return manifest["items"] if is_list else [manifest]
 
 
-def _included(relative: str, options: Mapping) -> bool:
+def _included(relative: str, options: Mapping[str, Any]) -> bool:
     """Argo CD's `include` and `exclude`: a glob, or several as `{one,two}`."""
     excluded = options.get("exclude") and _matches(relative, options["exclude"])
     return not excluded and (not options.get("include") or _matches(relative, options["include"]))

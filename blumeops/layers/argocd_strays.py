@@ -12,6 +12,10 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blumeops.layers.argocd_api import Manifest
 
 HANDS = re.compile(
     r"^(kubectl|k9s|argocd-server|node-fetch|curl|OpenAPI-Generator|python-|Mozilla)", re.IGNORECASE
@@ -26,7 +30,7 @@ _IDENTITY = frozenset(("apiVersion", "kind", "status", "operation"))
 Pointer = tuple[str | int, ...]
 
 
-def strays(live: Mapping, manifest: Mapping) -> tuple[Pointer, ...]:
+def strays(live: Manifest, manifest: Manifest) -> tuple[Pointer, ...]:
     """Where a live object holds something by hand that the manifest does not state; last items first.
 
     In this order they can be removed one after the other without moving the ones still to come.
@@ -40,7 +44,7 @@ def strays(live: Mapping, manifest: Mapping) -> tuple[Pointer, ...]:
     return tuple(sorted(found - within, key=lambda one: [str(step).zfill(6) for step in one], reverse=True))
 
 
-def _walk(fields: Mapping, live: object, wanted: object, at: Pointer) -> Iterator[Pointer]:
+def _walk(fields: Mapping[str, Any], live: Any, wanted: object, at: Pointer) -> Iterator[Pointer]:
     for name, below in fields.items():
         step, ours = _find(name, live, wanted)
         if step is None or _is_fine(name, below):
@@ -52,7 +56,7 @@ def _walk(fields: Mapping, live: object, wanted: object, at: Pointer) -> Iterato
             yield from _walk(below, live[step], ours, (*at, step))
 
 
-def _is_fine(name: str, below: Mapping) -> bool:
+def _is_fine(name: str, below: Mapping[str, Any]) -> bool:
     """Whether a field is a note that may stay, or a map that holds nothing else by this hand."""
     inner = [one for one in below if one != "."]
     return name[2:] in _FINE or (bool(inner) and all(one[2:] in _FINE for one in inner))
@@ -84,18 +88,18 @@ def _could_be(item: object, sought: object) -> bool:
     return item == sought
 
 
-def without(live: Mapping, pointers: tuple[Pointer, ...]) -> dict:
+def without(live: Manifest, pointers: tuple[Pointer, ...]) -> dict[str, Any]:
     """The object as it would be with these places removed."""
     cleaned = copy.deepcopy(dict(live))
     for pointer in pointers:
-        parent = cleaned
+        parent: Any = cleaned
         for step in pointer[:-1]:
             parent = parent[step]
         del parent[pointer[-1]]
     return cleaned
 
 
-def removal(live: Mapping, pointers: tuple[Pointer, ...]) -> list[dict]:
+def removal(live: Manifest, pointers: tuple[Pointer, ...]) -> list[dict[str, Any]]:
     """A JSON patch (RFC 6902) that removes them, and fails when the object was changed since."""
     version = {
         "op": "test",

@@ -12,11 +12,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import assert_never
+from typing import Any, assert_never
 
 from blumeops.errors import EngineError, UnknownAnswer
 from blumeops.layer import Notify
-from blumeops.layers.argocd_api import APPLICATION, Api, Key, Refused
+from blumeops.layers.argocd_api import APPLICATION, Api, Key, Manifest, Refused
 from blumeops.target import Target
 
 POLL_SECONDS = 0.2
@@ -133,7 +133,7 @@ class Sync:
             f"another operation ran for {self.patience:.0f} s and was ended", where=name, hint="apply again"
         )
 
-    def _operation(self, live: Mapping, *, prune: bool) -> dict:
+    def _operation(self, live: Manifest, *, prune: bool) -> dict[str, Any]:
         spec = live["spec"]
         policy = spec.get("syncPolicy") or {}
         # A patch of an Application brings nothing of its own sync policy along, so it is repeated here.
@@ -151,7 +151,7 @@ class Sync:
         operation["info"] = [{"name": _INFO, "value": self.run}]
         return {**operation, **({"retry": policy["retry"]} if policy.get("retry") else {})}
 
-    def _look(self, name: str, live: Mapping | None, refreshed: set[str]) -> Progress:
+    def _look(self, name: str, live: Manifest | None, refreshed: set[str]) -> Progress:
         if live is None:
             return Progress(Stage.FAILED, "the Application went away while it was synced")
         state = _state(live)
@@ -169,7 +169,9 @@ class Sync:
             case other:
                 raise UnknownAnswer(f"an operation in the phase {other!r}", where=name)
 
-    def _settled(self, name: str, live: Mapping, refreshed: set[str], results: Mapping[Key, str]) -> Progress:
+    def _settled(
+        self, name: str, live: Manifest, refreshed: set[str], results: Mapping[Key, str]
+    ) -> Progress:
         result = _state(live).get("syncResult") or {}
         if self.revision not in (result.get("revision"), *(result.get("revisions") or ())):
             return Progress(Stage.FAILED, f"Argo CD synced {result.get('revision')} instead", results)
@@ -217,24 +219,25 @@ class Sync:
         return {name: late if name in left else Progress(Stage.DONE, "deleted") for name in names}
 
 
-def is_refreshing(application: Mapping) -> bool:
+def is_refreshing(application: Manifest) -> bool:
     """Whether a refresh was asked for and not done yet; the controller takes the annotation away."""
     return REFRESH in (application["metadata"].get("annotations") or {})
 
 
-def health_of(application: Mapping) -> str:
+def health_of(application: Manifest) -> str:
     """Argo CD's word for an Application's health."""
-    return ((application.get("status") or {}).get("health") or {}).get("status", "Unknown")
+    health: str = ((application.get("status") or {}).get("health") or {}).get("status", "Unknown")
+    return health
 
 
-def condition_of(application: Mapping) -> str:
+def condition_of(application: Manifest) -> str:
     """The first error that Argo CD has with an Application; empty when there is none."""
     conditions = (application.get("status") or {}).get("conditions") or ()
     errors = [one for one in conditions if str(one.get("type", "")).endswith("Error")]
     return f"{errors[0]['type']}: {errors[0].get('message', '')}" if errors else ""
 
 
-def worst_child(application: Mapping) -> str:
+def worst_child(application: Manifest) -> str:
     """The resource that spoils an Application's health, with its message where Argo CD keeps it."""
     status = application.get("status") or {}
     for wanted in ("Degraded", "Missing", "Unknown", "Progressing"):
@@ -246,11 +249,11 @@ def worst_child(application: Mapping) -> str:
     return (status.get("health") or {}).get("message") or "no resource is named"
 
 
-def _state(application: Mapping) -> dict:
+def _state(application: Manifest) -> dict[str, Any]:
     return (application.get("status") or {}).get("operationState") or {}
 
 
-def _results(state: Mapping) -> dict[Key, str]:
+def _results(state: Mapping[str, Any]) -> dict[Key, str]:
     found = (state.get("syncResult") or {}).get("resources") or ()
     return {
         Key(one.get("group", ""), one["kind"], one.get("namespace", ""), one["name"]): one.get("status", "")
@@ -258,7 +261,7 @@ def _results(state: Mapping) -> dict[Key, str]:
     }
 
 
-def _worst(state: Mapping) -> str:
+def _worst(state: Mapping[str, Any]) -> str:
     """The first resource that failed, in Argo CD's words."""
     for one in (state.get("syncResult") or {}).get("resources") or ():
         if one.get("status") == "SyncFailed" or one.get("hookPhase") in ("Failed", "Error"):

@@ -6,9 +6,9 @@ Values are read as Kubernetes reads them: no dates and no base-60 numbers, which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import yaml
 
@@ -21,15 +21,19 @@ MAX_NODES = 100_000
 """Aliases expand to many nodes from few bytes; the limit counts them expanded."""
 
 
+_Resolvers = list[tuple[str, re.Pattern[str]]]
+"""Which tag a plain value gets, by the first pattern that fits."""
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader without dates and base-60 numbers, which refuses duplicate keys."""
 
-    yaml_implicit_resolvers: ClassVar[dict] = {
+    yaml_implicit_resolvers: ClassVar[dict[str, _Resolvers]] = {  # type: ignore[misc]  # PyYAML's is too
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":int"))]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[str, yaml.Node] = {}
         for key, _ in node.value:
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
@@ -49,12 +53,12 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read(path: Path, shown: str) -> list[dict]:
+def read(path: Path, shown: str) -> list[dict[str, Any]]:
     """Every document of a file that is not empty. Raises `BadInput` that names the file as `shown`."""
     return [document for _, document in documents(path, shown)]
 
 
-def documents(path: Path, shown: str) -> list[tuple[int, dict]]:
+def documents(path: Path, shown: str) -> list[tuple[int, dict[str, Any]]]:
     """Every document of a file with the line where it begins. Raises `BadInput`."""
     if path.stat().st_size > MAX_BYTES:
         raise BadInput([Problem(f"larger than {MAX_BYTES} bytes", shown)])
@@ -114,10 +118,11 @@ def line_of(path: Path, kind: str, name: str, field: str) -> int:
 
 def _item(node: yaml.SequenceNode, step: str) -> yaml.Node | None:
     """An item by its index or, as a server-side apply names it, by a key (`name="web"`)."""
+    items: list[yaml.Node] = node.value
     if step.isdigit():
-        return node.value[int(step)] if int(step) < len(node.value) else None
+        return items[int(step)] if int(step) < len(items) else None
     key, _, value = step.split(",")[0].partition("=")
-    for item in node.value:
+    for item in items:
         pairs = {k.value: v.value for k, v in item.value} if isinstance(item, yaml.MappingNode) else {}
         if pairs.get(key) == value.strip('"'):
             return item

@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blumeops import mode
 from blumeops.errors import BadInput, BlumeOpsError, Problem, StalePlan, Unreachable
@@ -91,7 +91,7 @@ class PulumiLayer:
     def _preview(self, desired: Desired, comparison: Comparison) -> Plan:
         deployment = stack.exported(self.target)
         live = self._fingerprint(deployment)
-        seen, said = _Seen(), []
+        seen, said = _Seen(), list[str]()
         with stack.opened(self.target, _program(desired), said, exists=bool(deployment)) as opened:
             opened.preview(refresh=True, diff=True, color="never", on_event=seen.take(said))
         word = "desired" if comparison is Comparison.PLAN else "recorded"
@@ -114,7 +114,7 @@ class PulumiLayer:
         told = access(before, new, client.devices())
         return replace(change, diff="\n".join([change.diff, *told])) if told else change
 
-    def _fingerprint(self, deployment: Mapping) -> str:
+    def _fingerprint(self, deployment: Mapping[str, Any]) -> str:
         """A hash over everything of the tailnet that this layer manages, and over Pulumi's state."""
         client = self._client
         _text, etag = client.policy()
@@ -131,7 +131,7 @@ class PulumiLayer:
         self._refuse_stale(plan, desired, deployment)
         self.lint(desired)
         self._validate(desired)
-        seen, said = _Seen(notify), []
+        seen, said = _Seen(notify), list[str]()
         error = ""
         try:
             with stack.opened(self.target, _program(desired), said, exists=bool(deployment)) as opened:
@@ -150,7 +150,7 @@ class PulumiLayer:
             error = self._clobbered(desired)
         return Result(NAME, desired.revision, plan.changes, outcomes, error, notes=notes)
 
-    def _refuse_stale(self, plan: Plan, desired: Desired, deployment: Mapping) -> None:
+    def _refuse_stale(self, plan: Plan, desired: Desired, deployment: Mapping[str, Any]) -> None:
         if plan.desired != desired.revision:
             raise StalePlan(
                 f"planned at {plan.desired[:12]}, but Git is at {desired.revision[:12]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from blumeops.errors import BadInput
 from blumeops.tailnet import policy
@@ -13,7 +14,7 @@ TAGGED = "tagged-devices"
 UNREADABLE = "access: the live policy is not readable here, so it cannot be said who gains or loses access"
 
 
-def topology(devices: Sequence[Mapping]) -> Topology:
+def topology(devices: Sequence[Mapping[str, Any]]) -> Topology:
     """The people and devices of a tailnet, from the API's description of its devices."""
     nodes = tuple(
         Node(
@@ -27,7 +28,7 @@ def topology(devices: Sequence[Mapping]) -> Topology:
     return Topology(tuple(sorted({node.user for node in nodes if node.user})), nodes)
 
 
-def access(before: str, after: str, devices: Sequence[Mapping]) -> tuple[str, ...]:
+def access(before: str, after: str, devices: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """A headline, and a line for everyone who gains (`+`) or loses (`-`) access; empty if nobody does."""
     try:
         old = policy.load(before)

@@ -9,7 +9,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blumeops.errors import UnknownAnswer
 from blumeops.plan import Action, Change, Outcome
@@ -44,8 +44,8 @@ class Step:
     """One planned step: its change, and the old and new inputs of the resource."""
 
     change: Change
-    old: Mapping
-    new: Mapping
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
 
     @property
     def is_policy(self) -> bool:
@@ -95,11 +95,11 @@ def _step(metadata: StepEventMetadata, action: Action, desired: str) -> Step:
     return Step(Change(action, address(metadata.urn), "\n".join(filter(None, blocks))), old, new)
 
 
-def _inputs(state: StepEventStateMetadata | None) -> Mapping:
+def _inputs(state: StepEventStateMetadata | None) -> Mapping[str, Any]:
     return {} if state is None else {k: v for k, v in (state.inputs or {}).items() if k != "__defaults"}
 
 
-def _live(state: StepEventStateMetadata | None) -> Mapping:
+def _live(state: StepEventStateMetadata | None) -> Mapping[str, Any]:
     """The last known live value of every input: from the outputs, which a refresh has read."""
     inputs = _inputs(state)
     outputs = (state.outputs or {}) if state is not None else {}
@@ -135,9 +135,9 @@ def compared(events: Iterable[EngineEvent]) -> int:
     )
 
 
-def stack_outputs(events: Iterable[EngineEvent]) -> Mapping:
+def stack_outputs(events: Iterable[EngineEvent]) -> Mapping[str, Any]:
     """The stack's outputs, as the program gave them at its end."""
-    found: Mapping = {}
+    found: Mapping[str, Any] = {}
     for event in events:
         if event.res_outputs_event is not None:
             metadata = event.res_outputs_event.metadata

@@ -14,7 +14,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -26,6 +26,7 @@ from blumeops.target import Tailnet, Target
 
 if TYPE_CHECKING:
     from pulumi import automation
+    from semver import VersionInfo
 
 PROJECT = "homelab"
 """The name in `homelab/pulumi/Pulumi.yaml`; a stack's full name is `organization/PROJECT/STACK`."""
@@ -86,7 +87,7 @@ def opened(
         yield automation.Stack.select(tailnet.stack, workspace)
 
 
-def exported(target: Target) -> Mapping:
+def exported(target: Target) -> Mapping[str, Any]:
     """The stack's deployment as Pulumi stored it; empty when there is none yet."""
     from pulumi import automation
 
@@ -100,7 +101,7 @@ def exported(target: Target) -> Mapping:
     return json.loads(done.stdout).get("deployment") or {}
 
 
-def recorded(deployment: Mapping) -> str | None:
+def recorded(deployment: Mapping[str, Any]) -> str | None:
     """The revision that a deployment records."""
     for resource in deployment.get("resources") or ():
         if resource["type"] == "pulumi:pulumi:Stack":
@@ -173,7 +174,7 @@ def _command(variables: Mapping[str, str]) -> automation.PulumiCommand:
 
 
 @functools.cache
-def _version(binary: str):  # noqa: ANN202 - semver's type, of a library that only Pulumi needs
+def _version(binary: str) -> VersionInfo:
     from semver import VersionInfo
 
     done = process.run([binary, "version"], env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}, timeout=30.0)

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from ansible.plugins.callback import CallbackBase
+
+if TYPE_CHECKING:
+    from ansible.executor.task_result import CallbackTaskResult
 
 DOCUMENTATION = """
 name: blumeops
@@ -22,7 +26,7 @@ description: [Writes one JSON object per line to the file named by BLUMEOPS_ANSI
 WORDS = ("skipped", "skip_reason", "skipped_reason", "false_condition", "changed")
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible has no types
     """Writes an aside for each skipped task and each task whose result is hidden."""
 
     CALLBACK_VERSION = 2.0
@@ -30,16 +34,16 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "blumeops"
     CALLBACK_NEEDS_ENABLED = True
 
-    def v2_runner_on_skipped(self, result) -> None:
+    def v2_runner_on_skipped(self, result: CallbackTaskResult) -> None:
         """A skipped task: by its `when`, or because check mode cannot run it."""
         self._write(result, {} if result.result.get("results") else {"skipped": True})
 
-    def v2_runner_on_ok(self, result) -> None:
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         """A task that went well, if its result is hidden."""
         if "censored" in result.result or result.result.get("_ansible_no_log"):
             self._write(result, {})
 
-    def _write(self, result, also: dict) -> None:
+    def _write(self, result: CallbackTaskResult, also: dict[str, bool]) -> None:
         parts = [part for part in result.result.get("results", []) if isinstance(part, dict)]
         said = [
             {word: part[word] for word in WORDS if word in part} | also for part in parts or [result.result]
