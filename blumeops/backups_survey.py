@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from typing import TypedDict
 from urllib.parse import quote
 
 SQLITE = b"SQLite format 3\0"
@@ -15,11 +16,21 @@ SIDES = ("wal", "shm", "journal")
 """The ends of the files that SQLite keeps beside a database: part of it, and not files of their own."""
 
 
-def look(root: str) -> dict:
+class Found(TypedDict):
+    """Digests of files, rows and a digest of tables (`DATABASE:TABLE`), and when each changed, by path."""
+
+    files: dict[str, str]
+    tables: dict[str, tuple[int, str]]
+    changed: dict[str, float]
+    broken: list[str]
+    bytes: int
+
+
+def look(root: str) -> Found:
     """Read every file under a folder; one that cannot be read is named in `broken`."""
     if not os.path.isdir(root):
         raise SystemExit(f"{root} is not there")
-    found: dict = {"files": {}, "tables": {}, "changed": {}, "broken": [], "bytes": 0}
+    found: Found = {"files": {}, "tables": {}, "changed": {}, "broken": [], "bytes": 0}
     for folder, folders, files in os.walk(root):
         folders.sort()
         for file in sorted(files):
@@ -37,7 +48,7 @@ def _side(path: str) -> bool:
     return end in SIDES and os.path.exists(stem)
 
 
-def _read(path: str, name: str, found: dict) -> None:
+def _read(path: str, name: str, found: Found) -> None:
     sides = [path, *(f"{path}-{end}" for end in SIDES)]
     changed = max(os.stat(side).st_mtime for side in sides if os.path.exists(side))
     found["bytes"] += os.stat(path).st_size
@@ -53,7 +64,7 @@ def _read(path: str, name: str, found: dict) -> None:
         found["tables"][f"{name}:{table}"], found["changed"][f"{name}:{table}"] = rows, changed
 
 
-def _tables(path: str, name: str, found: dict) -> dict:
+def _tables(path: str, name: str, found: Found) -> dict[str, tuple[int, str]]:
     """Each table's number of rows, and a digest over them in an order of their own."""
     base = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=20)
     base.text_factory = bytes  # what is not UTF-8 is compared too

@@ -40,7 +40,7 @@ def watch(root: Path) -> None:
         sys.addaudithook(_seen)
 
 
-def _seen(event: str, arguments: tuple) -> None:
+def _seen(event: str, arguments: tuple[object, ...]) -> None:
     if event != "open":
         return
     path, mode, flags = arguments

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from blumeops import probe
 from blumeops.errors import BlumeOpsError
@@ -86,7 +87,9 @@ def look(
     return Seen(tuple(found[name] for name in expected))
 
 
-def expected(policy: str, devices: Sequence[Mapping], source: str, doors: Sequence[str]) -> dict[str, bool]:
+def expected(
+    policy: str, devices: Sequence[Mapping[str, Any]], source: str, doors: Sequence[str]
+) -> dict[str, bool]:
     """What a policy says about each door: whether a device may pass; `devices` as the tailnet tells them."""
     from blumeops.layers.pulumi_access import topology
     from blumeops.tailnet import access

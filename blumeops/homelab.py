@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
 from blumeops import applying, dependencies, journal, mode, process, repository
 from blumeops import target as targets
@@ -34,6 +35,13 @@ FOLDERS = {"tailnet": "pulumi", "hosts": "ansible", "cluster": "argocd"}
 """The folder of desired state of each layer, under `homelab/`."""
 
 log = logging.getLogger(__name__)
+
+
+class _About(TypedDict):
+    """The two revisions that a state is about."""
+
+    desired: str
+    recorded: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class Homelab:
         if health.state is State.UNKNOWN:
             return health
         recorded = health.recorded or layer.recorded()
-        about = {"desired": desired.revision, "recorded": recorded or ""}
+        about: _About = {"desired": desired.revision, "recorded": recorded or ""}
         if recorded is None and health.state is State.DEGRADED:
             return replace(health, **about)
         if recorded is None:

@@ -18,10 +18,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from blumeops import process
 from blumeops.errors import Locked
 from blumeops.plan import Plan, Result
+
+Event = dict[str, Any]
+"""One line of a record: `at`, `event`, and what belongs to an event of its kind."""
 
 INTRODUCTION_SECONDS = 1.0
 """How long the name of a lock's new holder is waited for, before it is called another process."""
@@ -92,7 +96,7 @@ class Run:
 
     name: str
     path: Path
-    events: tuple[dict, ...] = ()
+    events: tuple[Event, ...] = ()
 
     @property
     def verb(self) -> str:
@@ -163,13 +167,13 @@ class Journal:
         return tuple(Run(path.stem, path, _events(path)) for path in paths)
 
 
-def _events(path: Path) -> tuple[dict, ...]:
+def _events(path: Path) -> tuple[Event, ...]:
     # Not `splitlines`: it also splits at characters that JSON leaves as they are, such as U+2028.
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     return tuple(event for line in lines if (event := _event(line)) is not None)
 
 
-def _event(line: str) -> dict | None:
+def _event(line: str) -> Event | None:
     with contextlib.suppress(json.JSONDecodeError):
         event = json.loads(line)
         return event if isinstance(event, dict) and "event" in event else None

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import assert_never, cast
 
 
 class Action(StrEnum):
@@ -84,10 +84,13 @@ class _Answer:
     __slots__ = ()
 
     def _repr_markdown_(self) -> str:
-        return Report("", "", (self,)).to_markdown()
+        return self._alone().to_markdown()
 
     def _repr_html_(self) -> str:
-        return Report("", "", (self,))._repr_html_()
+        return self._alone()._repr_html_()
+
+    def _alone(self) -> Report:
+        return Report("", "", (cast("Answer", self),))  # the three below are all that there is
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from blumeops import process
 from blumeops.errors import BlumeOpsError, Unreachable
 from blumeops.target import Target
 
 CONNECT_SECONDS = 3.0
+
+_Seen = TypeVar("_Seen")
+"""What any probe answers."""
 
 
 class Reach(StrEnum):
@@ -162,7 +166,7 @@ def _get(target: Target, namespace: str, *words: str) -> str:
     """What `kubectl get` says as JSON; empty when a named object is not there."""
     if target.cluster is None:
         raise BlumeOpsError(f"target {target.name!r} has no cluster")
-    argv = ["kubectl", "--kubeconfig", target.cluster.kubeconfig, "--context", target.cluster.context]
+    argv = ["kubectl", "--kubeconfig", str(target.cluster.kubeconfig), "--context", target.cluster.context]
     argv += ["--namespace", namespace, "get", *words, "--ignore-not-found", "--output", "json"]
     done = process.run(argv, env=target.environment(), timeout=20)
     if not done.ok:
@@ -170,7 +174,7 @@ def _get(target: Target, namespace: str, *words: str) -> str:
     return done.stdout
 
 
-def until(ask, wanted, *, seconds: float = 20.0):  # noqa: ANN201 - any probe, its own answer
+def until(ask: Callable[[], _Seen], wanted: Callable[[_Seen], object], *, seconds: float = 20.0) -> _Seen:
     """Ask again until `wanted(answer)` holds or the time is over, and return the last answer."""
     deadline = time.monotonic() + seconds
     while True:

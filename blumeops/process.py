@@ -120,6 +120,7 @@ def stream(
             errors="replace",
             start_new_session=True,
         )
+        assert process.stdin is not None and process.stdout is not None, "both are pipes"
         _running.add(process.pid)
         try:
             on_start(process.pid)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from blumeops.errors import BadInput, BlumeOpsError, Problem
 
@@ -134,14 +135,14 @@ def load(root: Path, name: str = SANDBOX) -> Target:
     return _target(name, tables[name], path)
 
 
-def _read(path: Path) -> dict[str, dict]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # TOMLDecodeError, which says line and column, or not UTF-8
         raise BadInput([Problem(str(error), str(path))]) from error
 
 
-def _target(name: str, table: Mapping, path: Path) -> Target:
+def _target(name: str, table: Mapping[str, Any], path: Path) -> Target:
     base = path.parent
     _require_known_keys(name, table, path)
     try:
@@ -174,7 +175,7 @@ _KEYS = {
 """The keys of a target's table and of the tables in it."""
 
 
-def _require_known_keys(name: str, table: Mapping, path: Path) -> None:
+def _require_known_keys(name: str, table: Mapping[str, Any], path: Path) -> None:
     """Refuse what we do not know: a misspelt key would silently leave its default in force."""
     problems = []
     for part, known in _KEYS.items():
@@ -196,13 +197,13 @@ def _require_known_keys(name: str, table: Mapping, path: Path) -> None:
         raise BadInput(problems)
 
 
-def _git(table: Mapping) -> GitRemote:
+def _git(table: Mapping[str, Any]) -> GitRemote:
     return GitRemote(
         url=table["url"], branch=table.get("branch", "main"), publish=Publish(table.get("publish", "refuse"))
     )
 
 
-def _tailnet(table: Mapping, base: Path) -> Tailnet:
+def _tailnet(table: Mapping[str, Any], base: Path) -> Tailnet:
     return Tailnet(
         base_url=table["base_url"],
         api_key=_secret(table, "api_key", base),
@@ -213,13 +214,13 @@ def _tailnet(table: Mapping, base: Path) -> Tailnet:
     )
 
 
-def _hosts(table: Mapping, base: Path) -> Hosts:
+def _hosts(table: Mapping[str, Any], base: Path) -> Hosts:
     vault = table.get("vault_password_file")
     config = table.get("ssh_config")
     return Hosts(base / config if config else None, base / vault if vault else None)
 
 
-def _cluster(table: Mapping, base: Path) -> Cluster:
+def _cluster(table: Mapping[str, Any], base: Path) -> Cluster:
     return Cluster(
         base / table["kubeconfig"],
         table["context"],
@@ -228,7 +229,7 @@ def _cluster(table: Mapping, base: Path) -> Cluster:
     )
 
 
-def _secret(table: Mapping, key: str, base: Path) -> Secret:
+def _secret(table: Mapping[str, Any], key: str, base: Path) -> Secret:
     """A secret stands in a file (`KEY_file`) or an environment variable (`KEY_env`), never in the table."""
     if f"{key}_file" in table:
         path = base / table[f"{key}_file"]
