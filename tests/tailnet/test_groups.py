@@ -43,3 +43,17 @@ def test_a_group_that_is_not_there_is_an_error_with_the_one_that_was_meant() -> 
 def test_somebody_who_is_in_the_group_already_is_an_error() -> None:
     with pytest.raises(BadInput, match="is in group:family already"):
         with_member(HERE.read_text(), "group:family", "mia@homelab.test")
+
+
+@pytest.mark.parametrize(
+    "value", ['"mia@x.y"', "null", '{"mia@x.y": true}', '[["mia@x.y"]]', '["mia@x.y", 7]']
+)
+def test_a_group_that_is_no_list_of_names_is_an_error_with_its_place(value: str) -> None:
+    with pytest.raises(BadInput, match=r"policy\.hujson:2:12: group:f must be a list of strings"):
+        with_member('{"groups": {\n"group:f": ' + value + "}}", "group:f", "ana@x.y")
+
+
+@pytest.mark.parametrize("text", ["[]", '"group:f"', "null", '{"groups": ["group:f"]}', '{"groups": null}'])
+def test_a_policy_without_an_object_of_groups_has_none(text: str) -> None:
+    with pytest.raises(BadInput, match="there is no group 'group:f'"):
+        with_member(text, "group:f", "ana@x.y")
