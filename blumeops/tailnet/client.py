@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from blumeops import mode
@@ -44,7 +45,7 @@ class Answer:
     headers: Mapping[str, str]
     where: str
 
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         """The body as a JSON object. Raises `UnknownAnswer` when it is anything else."""
         try:
             value = json.loads(self.text)
@@ -192,9 +193,10 @@ class Client:
         split = {domain: tuple(addresses) for domain, addresses in sorted(read[3].items())}
         return Dns(tuple(read[0]["dns"]), read[1]["magicDNS"], tuple(read[2]["searchPaths"]), split)
 
-    def devices(self) -> list[dict]:
+    def devices(self) -> list[dict[str, Any]]:
         """Every device of the tailnet, as the API describes it."""
-        return self.request("GET", self.path("/devices")).json()["devices"]
+        found: list[dict[str, Any]] = self.request("GET", self.path("/devices")).json()["devices"]
+        return found
 
     def delete_device(self, device: str) -> None:
         """Take a device out of the tailnet; one that is gone needs nothing."""
@@ -246,7 +248,7 @@ def _api_error(status: int, answer: Answer) -> ApiError:
     return ApiError(f"{message} ({status})", status=status, where=answer.where, problems=problems)
 
 
-def _listed(body: Mapping) -> tuple[str, ...]:
+def _listed(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The `data[].errors` of Tailscale's error shape, with whom each is about."""
     return tuple(
         f"{entry['user']}: {error}" if entry.get("user") else str(error)

@@ -7,12 +7,10 @@ block comment move together, at most one empty line stays in a row.
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass
 
-from blumeops.tailnet.syntax import comment_length
+from blumeops.tailnet.syntax import blank_end, comment_length
 
-_BLANK = re.compile(r"[ \t\r\n]*")
 # What Go's unicode.IsSpace takes for a space; Python's str.strip() takes more.
 SPACES = (
     "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -40,7 +38,7 @@ def _comment_width(line: str) -> int:
     """About how wide the comments in one line are, with a space before each, and one after a block."""
     width, at = 0, 0
     while True:
-        at = _BLANK.match(line, at).end()  # type: ignore[union-attr]  # it matches the empty text too
+        at = blank_end(line, at)
         length = comment_length(line, at)
         if length == 0:
             return width + (1 if width else 0)
@@ -79,7 +77,7 @@ def lay_out(
 def _paragraphs(extra: str, out: str, depth: int) -> str:
     at = 0
     while at < len(extra):
-        blank = _BLANK.match(extra, at).end()  # type: ignore[union-attr]
+        blank = blank_end(extra, at)
         out += "\n" * min(2, extra.count("\n", at, blank))
         at = blank
         if length := max(0, comment_length(extra, at)):
@@ -118,7 +116,7 @@ def _common(one: str, other: str) -> str:
 
 
 def _indent(line: str) -> int:
-    return _BLANK.match(line).end()  # type: ignore[union-attr]
+    return blank_end(line)
 
 
 def size(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -46,7 +47,7 @@ async def device(request: Request) -> Response:
     return JSONResponse(headscale.device(node, plane.base_domain, detailed=detailed))
 
 
-async def _node(request: Request, plane: ControlPlane) -> dict:
+async def _node(request: Request, plane: ControlPlane) -> dict[str, Any]:
     wanted = request.path_params["device"]
     nodes = await plane.nodes()
     found = next((node for node in nodes if wanted in (node["id"], f"n{node['id']}CNTRL")), None)
@@ -69,8 +70,8 @@ async def tags(request: Request) -> Response:
 
 def _require_owned(plane: ControlPlane, wanted: list[str]) -> None:
     policy = hujson.loads(plane.store.policy, allow_duplicates=True).value
-    owned = (policy.get("tagOwners") if isinstance(policy, dict) else None) or {}
-    if unknown := [tag for tag in wanted if tag not in owned]:
+    owned = policy.get("tagOwners") if isinstance(policy, dict) else None
+    if unknown := [tag for tag in wanted if not isinstance(owned, dict) or tag not in owned]:
         raise Refused(400, f"requested tags [{' '.join(unknown)}] are invalid or not permitted")
 
 
@@ -143,8 +144,8 @@ async def keys(request: Request) -> Response:
 
 
 async def _created(
-    plane: ControlPlane, create: Mapping, wanted: list[str], description: str, lifetime: int
-) -> dict:
+    plane: ControlPlane, create: Mapping[str, Any], wanted: list[str], description: str, lifetime: int
+) -> dict[str, Any]:
     now = datetime.now(UTC).replace(microsecond=0)
     flags = {name: bool(create.get(name)) for name in ("reusable", "ephemeral")}
     owner = next(user["id"] for user in await plane.users() if user["email"] == plane.owner)
@@ -183,7 +184,7 @@ async def key(request: Request) -> Response:
     return JSONResponse(await _described(plane, found))
 
 
-async def _described(plane: ControlPlane, stored: Mapping) -> dict:
+async def _described(plane: ControlPlane, stored: Mapping[str, Any]) -> dict[str, Any]:
     listed = (await plane.headscale.call("GET", "/preauthkey"))["preAuthKeys"]
     there = next((entry for entry in listed if f"k{entry['id']}CNTRL" == stored["id"]), None)
     spent = there is None or (there["used"] and not there["reusable"])

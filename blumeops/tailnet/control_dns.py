@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -79,7 +80,7 @@ async def configuration(request: Request) -> Response:
     )
 
 
-def _configured(body: dict) -> Dns:
+def _configured(body: dict[str, Any]) -> Dns:
     wanted = body.get("preferences") or {}
     if wanted.get("overrideLocalDNS"):
         raise Refused(501, "this tailnet leaves every device its own resolvers (overrideLocalDNS)")

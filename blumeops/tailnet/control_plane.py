@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 
@@ -22,10 +23,10 @@ DEBOUNCE_SECONDS = 0.3
 class Refused(Exception):
     """A request is answered with an error; `body` has Tailscale's error shape."""
 
-    def __init__(self, status: int, message: str, data: list | None = None) -> None:
+    def __init__(self, status: int, message: str, data: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"message": message} | ({"data": data} if data else {})
+        self.body: dict[str, Any] = {"message": message} | ({"data": data} if data else {})
 
 
 @dataclass(slots=True)
@@ -67,13 +68,15 @@ class ControlPlane:
         for email in sorted(wanted - there):
             await self.headscale.call("POST", "/user", {"name": email, "email": email})
 
-    async def users(self) -> list[dict]:
+    async def users(self) -> list[dict[str, Any]]:
         """headscale's users."""
-        return (await self.headscale.call("GET", "/user"))["users"]
+        found: list[dict[str, Any]] = (await self.headscale.call("GET", "/user"))["users"]
+        return found
 
-    async def nodes(self) -> list[dict]:
+    async def nodes(self) -> list[dict[str, Any]]:
         """headscale's nodes."""
-        return (await self.headscale.call("GET", "/node"))["nodes"]
+        found: list[dict[str, Any]] = (await self.headscale.call("GET", "/node"))["nodes"]
+        return found
 
     async def change_dns(self, dns: Dns) -> None:
         """Make DNS settings live: answers when headscale runs with them."""
@@ -92,10 +95,11 @@ class ControlPlane:
 
 def plane_of(request: Request) -> ControlPlane:
     """The control plane that a request is for."""
-    return request.app.state.plane
+    plane: ControlPlane = request.app.state.plane
+    return plane
 
 
-async def body_of(request: Request) -> dict:
+async def body_of(request: Request) -> dict[str, Any]:
     """A request's body as a JSON object. Raises `Refused` when it is anything else."""
     try:
         value = json.loads(await request.body())

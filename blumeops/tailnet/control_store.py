@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from blumeops.tailnet import hujson
 from blumeops.tailnet.client import Dns
@@ -45,7 +46,7 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.policy = self._read("policy.hujson", DEFAULT_POLICY)
-        self.keys: dict[str, dict] = json.loads(self._read("keys.json", "{}"))
+        self.keys: dict[str, dict[str, Any]] = json.loads(self._read("keys.json", "{}"))
         self.settings: dict[str, object] = {**SETTINGS, **json.loads(self._read("settings.json", "{}"))}
         self.dns = _dns(json.loads(self._read("dns.json", "{}")))
 
@@ -83,7 +84,7 @@ class Store:
         self.write("dns.json", json.dumps(asdict(dns), indent=2))
         self.dns = dns
 
-    def keep_key(self, key: dict) -> None:
+    def keep_key(self, key: dict[str, Any]) -> None:
         """Remember a key's description; its secret is not part of it."""
         self.keys[key["id"]] = key
         self.write("keys.json", json.dumps(self.keys, indent=2))
@@ -94,7 +95,7 @@ class Store:
         self.settings = settings
 
 
-def _dns(stored: dict) -> Dns:
+def _dns(stored: dict[str, Any]) -> Dns:
     return Dns(
         tuple(stored.get("nameservers", ())),
         stored.get("magic_dns", False),

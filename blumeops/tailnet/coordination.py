@@ -16,6 +16,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -114,7 +115,7 @@ class Headscale:
         except httpx.HTTPError:
             return False
 
-    async def call(self, method: str, path: str, body: object = None) -> dict:
+    async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """One request to `/api/v1` + path. Raises `HeadscaleError` with headscale's own message."""
         async with self._lock:
             try:
@@ -123,7 +124,7 @@ class Headscale:
                 said = str(error) or type(error).__name__
                 raise HeadscaleError(f"no answer: {said}", status=503) from error
         try:
-            answer = response.json()
+            answer: dict[str, Any] = response.json()
         except ValueError:
             answer = {"message": response.text}
         if response.is_error:
@@ -136,7 +137,7 @@ class Headscale:
 
     async def _start(self) -> None:
         config = self.store.write("headscale.json", json.dumps(self._config(self.store.dns), indent=2))
-        words = [self.address.binary, "--config", config, "serve"]
+        words: list[str | Path] = [self.address.binary, "--config", config, "serve"]
         # The leash ends headscale when we are killed: it would hold the port and the database.
         leashed = [*process.leash_words(), *words]
         folder = self.store.folder
@@ -156,10 +157,11 @@ class Headscale:
             await asyncio.to_thread(process.end_group, ended.pid, grace=STOP_SECONDS, first=signal.SIGKILL)
 
     def _create_key(self) -> str:
-        config = self.store.folder / "headscale.json"
+        config = str(self.store.folder / "headscale.json")
         words = ["--config", config, "apikeys", "create", "--expiration", KEY_LIFE, "--output", "json"]
         done = process.run([self.address.binary, *words], cwd=self.store.folder, timeout=10.0)
-        return json.loads(done.check().stdout)
+        key: str = json.loads(done.check().stdout)
+        return key
 
     @property
     def _log(self) -> Path:
@@ -169,7 +171,7 @@ class Headscale:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
         return " | ".join(lines[-3:]) or "(nothing in its log)"
 
-    def _config(self, dns: Dns) -> dict:
+    def _config(self, dns: Dns) -> dict[str, Any]:
         here, folder = self.address, self.store.folder
         metrics = f"127.0.0.1:{here.metrics_port}" if here.metrics_port else ""
         return {

@@ -97,8 +97,8 @@ def _table(policy: Policy, ends: tuple[End, ...]) -> Table:
     rules = reach.Reach(policy)
     masks = [_mask(flow) for flow in rules.flows]
     nodes = [node for end in ends for node in end.nodes]
-    found = {}
-    for pair in itertools.product(nodes, repeat=2):
+    found: dict[tuple[Node, Node], Access] = {}
+    for pair in itertools.product(nodes, nodes):
         access: dict[int | str, int] = dict.fromkeys(_logins(policy, *pair), 1)
         for i in rules.between(*pair):
             protocols = rules.flows[i].protocols

@@ -11,6 +11,7 @@ the rules are checked, tested and kept here, and not sent: the sandbox's nodes s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from blumeops.tailnet.client import Dns
 
@@ -26,7 +27,7 @@ class NotTranslatable(ValueError):
     """headscale cannot enforce this part of a policy, so it must not be accepted as if it did."""
 
 
-def policy(source: Mapping) -> dict:
+def policy(source: Mapping[str, Any]) -> dict[str, Any]:
     """The policy for headscale. Raises `NotTranslatable`, naming every part that it cannot enforce."""
     refused = [*_unknown(source), *_refused_rules(source)]
     if refused:
@@ -58,13 +59,13 @@ def _addresses(value: object) -> Iterator[str]:
             yield from _addresses(inner)
 
 
-def _unknown(source: Mapping) -> Iterator[str]:
+def _unknown(source: Mapping[str, Any]) -> Iterator[str]:
     for name, value in source.items():
         if name not in (*KEPT, *OURS, "acls", "grants") and value:
             yield f"headscale knows no {name}"
 
 
-def _refused_rules(source: Mapping) -> Iterator[str]:
+def _refused_rules(source: Mapping[str, Any]) -> Iterator[str]:
     for number, grant in enumerate(source.get("grants") or (), 1):
         for name, words in UNSUPPORTED_GRANT.items():
             if grant.get(name):
@@ -77,7 +78,7 @@ def _refused_rules(source: Mapping) -> Iterator[str]:
             yield f"ssh rule {number}: headscale would let `check` in without a check"
 
 
-def _acl(acl: Mapping) -> Iterator[dict]:
+def _acl(acl: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One ACL rule, which headscale takes as it is but for ping.
 
     Tailscale lets ICMP follow a rule without a protocol; headscale means only TCP and UDP by that.
@@ -91,7 +92,7 @@ def _acl(acl: Mapping) -> Iterator[dict]:
         yield _rule(sources, [f"{target.rpartition(':')[0]}:*" for target in targets], "icmp")
 
 
-def _grant(grant: Mapping) -> Iterator[dict]:
+def _grant(grant: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The ACL rules of one grant, one for each protocol that its `ip` names."""
     ports: dict[str, list[str]] = {}
     for entry in grant.get("ip") or ():
@@ -106,12 +107,12 @@ def _grant(grant: Mapping) -> Iterator[dict]:
             yield _rule(list(grant["src"]), [f"{target}:*" for target in grant["dst"]], "icmp")
 
 
-def _rule(sources: list[str], targets: list[str], protocol: str = "") -> dict:
+def _rule(sources: list[str], targets: list[str], protocol: str = "") -> dict[str, Any]:
     rule = {"action": "accept", "src": sources, "dst": targets}
     return rule | {"proto": protocol} if protocol else rule
 
 
-def dns(settings: Dns, base_domain: str) -> dict:
+def dns(settings: Dns, base_domain: str) -> dict[str, Any]:
     """The `dns` section of headscale's configuration.
 
     `override_local_dns` stays off: devices keep their own resolvers and ask the tailnet only for its
@@ -127,7 +128,7 @@ def dns(settings: Dns, base_domain: str) -> dict:
     }
 
 
-def device(node: Mapping, base_domain: str, *, detailed: bool = False) -> dict:
+def device(node: Mapping[str, Any], base_domain: str, *, detailed: bool = False) -> dict[str, Any]:
     """One headscale node as Tailscale's API describes a device.
 
     headscale does not publish what a node says about itself, so `os` and `clientVersion` are empty.

@@ -20,7 +20,7 @@ from blumeops.tailnet.syntax import Array, Literal, Node, Object, Parser, Syntax
 
 DEFAULT_PATH = "policy.hujson"
 
-Plain = dict | list | str | int | float | bool | None
+Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
 Pointer = tuple[str | int, ...]
 
 
@@ -123,9 +123,9 @@ def _plain(node: Node, at: Pointer, values: dict[Pointer, int], keys: dict[Point
         case Array(elements=elements):
             return [_plain(element, (*at, i), values, keys) for i, element in enumerate(elements)]
         case Object(members=members):
-            plain = {}
+            plain: dict[str, Plain] = {}
             for name, value in members:
-                key = name.value.meaning  # type: ignore[union-attr]  # the parser lets only strings through
+                key: str = name.value.meaning  # type: ignore[union-attr,assignment]  # the parser sees to it
                 keys[(*at, key)] = name.start
                 plain[key] = _plain(value, (*at, key), values, keys)
             return plain

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from blumeops import redact
@@ -96,7 +97,7 @@ def _row(key: AuthKey) -> tuple[str, ...]:
     return key.id, key.description, " ".join(key.tags) or "its owner's", kind, key.expires, state
 
 
-def _key(told: Mapping) -> AuthKey:
+def _key(told: Mapping[str, Any]) -> AuthKey:
     create = told["capabilities"]["devices"]["create"]
     return AuthKey(
         told["id"],

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental import server
-from pulumi.provider.experimental.property_value import PropertyValue, PropertyValueType
+from pulumi.provider.experimental.property_value import Computed, PropertyValue
 
 from blumeops.errors import BlumeOpsError
 from blumeops.tailnet import resources_devices as devices
@@ -60,8 +61,6 @@ FUNCTIONS: Mapping[str, Callable[[Client, Values], Values]] = {
     "tailscale:index/getDevice:getDevice": devices.device,
     "tailscale:index/getDevices:getDevices": devices.devices,
 }
-
-_KINDS = protocol.PropertyDiffKind
 
 
 class Tailscale(protocol.Provider):
@@ -111,7 +110,7 @@ class Tailscale(protocol.Provider):
             if name not in request.ignore_changes and not _same(rule, old.get(name), new.get(name)):
                 detailed[name] = protocol.PropertyDiff(_diff_kind(rule, old.get(name), new.get(name)), False)
         if isinstance(kind, devices.TailnetKey) and devices.must_recreate(old, new):
-            detailed["invalid"] = protocol.PropertyDiff(_KINDS.UPDATE_REPLACE, False)
+            detailed["invalid"] = protocol.PropertyDiff(protocol.PropertyDiffKind.UPDATE_REPLACE, False)
         replaces = [name for name, found in detailed.items() if found.kind.name.endswith("_REPLACE")]
         return protocol.DiffResponse(
             changes=bool(detailed), replaces=replaces, diffs=list(detailed), detailed_diff=detailed
@@ -181,7 +180,7 @@ def _same(rule: Property, old: object, new: object) -> bool:
 
 def _diff_kind(rule: Property, old: object, new: object) -> protocol.PropertyDiffKind:
     name = "ADD" if old is None else "DELETE" if new is None else "UPDATE"
-    return _KINDS[f"{name}_REPLACE" if rule.replaces else name]
+    return protocol.PropertyDiffKind[f"{name}_REPLACE" if rule.replaces else name]
 
 
 def _outputs(kind: Resource, values: Values) -> dict[str, PropertyValue]:
@@ -192,22 +191,24 @@ def _outputs(kind: Resource, values: Values) -> dict[str, PropertyValue]:
     }
 
 
-def plain(properties: Mapping[str, PropertyValue]) -> dict[str, object]:
+def plain(properties: Mapping[str, PropertyValue]) -> dict[str, Any]:
     """Pulumi's values as Python's; nulls are left out."""
     values = {name: _plain(value) for name, value in properties.items() if not name.startswith("__")}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _plain(value: PropertyValue) -> object:
-    match value.type:
-        case PropertyValueType.COMPUTED:
+    match value.value:
+        case Computed():
             return UNKNOWN
-        case PropertyValueType.ARRAY:
-            return [_plain(item) for item in value.value]  # type: ignore[union-attr]
-        case PropertyValueType.MAP:
-            return plain(value.value)  # type: ignore[arg-type]
-        case _:
-            return value.value
+        case str() as text:
+            return text
+        case Sequence() as items:
+            return [_plain(item) for item in items]
+        case Mapping() as members:
+            return plain(members)
+        case other:
+            return other
 
 
 def wrapped(value: object) -> PropertyValue:
@@ -218,7 +219,7 @@ def wrapped(value: object) -> PropertyValue:
         return PropertyValue([wrapped(item) for item in value])
     if isinstance(value, int) and not isinstance(value, bool):
         return PropertyValue(float(value))
-    return PropertyValue(value)  # type: ignore[arg-type]
+    return PropertyValue(value)  # type: ignore[arg-type]  # it refuses what it cannot hold
 
 
 if __name__ == "__main__":

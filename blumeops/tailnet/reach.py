@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from blumeops.tailnet.model import Grant, Names, Policy
+from blumeops.tailnet.model import Acl, Grant, Names, Policy, SshRule
 from blumeops.tailnet.selectors import (
     ALL_PORTS,
     USUAL_PROTOCOLS,
@@ -144,7 +144,7 @@ def _in_autogroup(selector: str, node: Node, other: Node) -> bool:
 def _within(text: str, node: Node) -> bool:
     around = network(text)
     return around is not None and any(
-        inner.version == around.version and inner.subnet_of(around)  # type: ignore[arg-type]
+        inner.version == around.version and inner.subnet_of(around)  # type: ignore[arg-type]  # of one version
         for inner in node.networks
     )
 
@@ -203,7 +203,9 @@ def _at(address: str, topology: Topology) -> tuple[Node, ...]:
 
 def known_users(policy: Policy) -> frozenset[str]:
     """All people whom a policy names, apart from its tests."""
-    rules = itertools.chain(policy.acls or (), policy.grants or (), policy.ssh)
+    rules: Iterator[Acl | Grant | SshRule] = itertools.chain(
+        policy.acls or (), policy.grants or (), policy.ssh
+    )
     named = itertools.chain(
         *(itertools.chain(rule.src, rule.dst) for rule in rules), *policy.tag_owners.values()
     )

@@ -46,8 +46,15 @@ class Property:
 class Resource(Protocol):
     """One type of resource. `read` gives None when it is gone; all calls may raise `BlumeOpsError`."""
 
-    inputs: Mapping[str, Property]
-    secrets: frozenset[str]
+    @property
+    def inputs(self) -> Mapping[str, Property]:
+        """Its properties by name."""
+        ...
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The properties that Pulumi keeps encrypted."""
+        ...
 
     def create(self, client: Client, new: Values) -> tuple[str, Values]:
         """Make it, and give its id and properties."""

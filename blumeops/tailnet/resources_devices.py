@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from blumeops.errors import BlumeOpsError, EngineError
@@ -19,14 +20,14 @@ class DeviceSetting:
 
     name: str
     endpoint: str
-    property: Property
+    rule: Property
     empty: object
     secrets: frozenset[str] = frozenset()
 
     @property
     def inputs(self) -> Mapping[str, Property]:
         """The device and the setting."""
-        return {"deviceId": required(str, replaces=True), self.name: self.property}
+        return {"deviceId": required(str, replaces=True), self.name: self.rule}
 
     def create(self, client: Client, new: Values) -> tuple[str, Values]:
         """Set it on the device."""
@@ -118,7 +119,7 @@ class TailnetKey:
                 raise
 
 
-def _key_outputs(key: Mapping) -> Values:
+def _key_outputs(key: Mapping[str, Any]) -> Values:
     return {
         "createdAt": key.get("created", ""),
         "expiresAt": key.get("expires", ""),
@@ -151,7 +152,7 @@ def device(client: Client, arguments: Values) -> Values:
     raise BlumeOpsError(f"there is no device {wanted!r} in the tailnet", where=client.base_url)
 
 
-def _described(entry: Mapping) -> dict[str, object]:
+def _described(entry: Mapping[str, Any]) -> dict[str, object]:
     """A device as the package's functions give it; a time that does not apply is an empty string."""
     names = (
         *("addresses", "authorized", "blocksIncomingConnections", "clientVersion", "created", "expires"),
@@ -159,7 +160,7 @@ def _described(entry: Mapping) -> dict[str, object]:
         *("nodeKey", "os", "tags", "tailnetLockError", "tailnetLockKey", "updateAvailable", "user"),
     )
     lists, flags = ("addresses", "tags"), ("authorized", "isExternal", "keyExpiryDisabled", "updateAvailable")
-    empty = {name: [] if name in lists else name not in flags and "" for name in names}
+    empty: dict[str, object] = {name: [] if name in lists else name not in flags and "" for name in names}
     return {name: empty[name] if entry.get(name) is None else entry[name] for name in names}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum
 
@@ -84,14 +85,14 @@ _PREFIXES = {
 _HOST = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
 
 
-def kind(selector: str, hosts: object = ()) -> Kind:
+def kind(selector: str, hosts: Container[str] = ()) -> Kind:
     """What a selector stands for; `hosts` are the names of the policy's `hosts`."""
     if selector == "*":
         return Kind.ANY
     for prefix, found in _PREFIXES.items():
         if selector.startswith(prefix):
             return found
-    if selector in hosts:  # type: ignore[operator]
+    if selector in hosts:
         return Kind.HOST
     if network(selector):
         return Kind.NETWORK

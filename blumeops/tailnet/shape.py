@@ -156,11 +156,11 @@ class Part:
 
     def texts(self, *names: str) -> Names:
         """A list of strings without blanks around them; empty if it is not there."""
-        return tuple(str(text or "").strip() for text in self.get(*names) or ())
+        return tuple(str(text or "").strip() for text in _list(self.get(*names) or []))
 
     def texts_by_name(self, *names: str) -> dict[str, Names]:
         """An object of lists of strings."""
-        found = self.get(*names) or {}
+        found = _object(self.get(*names) or {})
         return {name: Part({name: value}, self.at).texts(name) for name, value in found.items()}
 
     def parts(self, name: str) -> tuple[Part, ...] | None:
@@ -168,19 +168,34 @@ class Part:
         if (found := self.get(name)) is None:
             return None
         key = next(key for key in self.value if key.lower() == name.lower())
-        return tuple(Part(element or {}, (*self.at, key, i)) for i, element in enumerate(found))
+        elements = enumerate(_list(found))
+        return tuple(Part(_object(element or {}), (*self.at, key, i)) for i, element in elements)
+
+
+def _object(value: Plain) -> dict[str, Plain]:
+    """What `findings` has found to be an object; nothing else is read as an empty one."""
+    if not isinstance(value, dict):
+        raise TypeError(f"not an object: {value!r}")
+    return value
+
+
+def _list(value: Plain) -> list[Plain]:
+    """What `findings` has found to be a list; nothing else is read as an empty one."""
+    if not isinstance(value, list):
+        raise TypeError(f"not a list: {value!r}")
+    return value
 
 
 def policy(document: Document) -> Policy:
     """The values of a document whose shape is right."""
-    top = Part(document.value, ())
+    top = Part(_object(document.value), ())
     acls, grants = top.parts("acls"), top.parts("grants")
-    approvers = Part(top.get("autoApprovers") or {}, ("autoApprovers",))
+    approvers = Part(_object(top.get("autoApprovers") or {}), ("autoApprovers",))
     return Policy(
         document=document,
         groups=top.texts_by_name("groups"),
         tag_owners=top.texts_by_name("tagOwners"),
-        hosts={name: str(address or "") for name, address in (top.get("hosts") or {}).items()},
+        hosts={name: str(address or "") for name, address in _object(top.get("hosts") or {}).items()},
         acls=None if acls is None else tuple(map(_acl, acls)),
         grants=None if grants is None else tuple(map(_grant, grants)),
         ssh=tuple(map(_ssh, top.parts("ssh") or ())),
@@ -198,7 +213,7 @@ def _acl(part: Part) -> Acl:
 
 
 def _grant(part: Part) -> Grant:
-    app = tuple(part.get("app") or ())
+    app = tuple(_object(part.get("app") or {}))
     return Grant(part.at, part.texts("src"), part.texts("dst"), part.texts("ip"), app, part.texts("via"))
 
 

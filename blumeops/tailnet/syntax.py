@@ -94,16 +94,13 @@ class Parser:
         """The tree of the whole text. Raises `SyntaxFault`."""
         if len(self.text) > MAX_CHARACTERS:
             raise SyntaxFault(f"the text is longer than {MAX_CHARACTERS} characters", 0)
-        node = self._node("")
+        node = self._node(self._extra())
         if self.at < len(self.text):
             raise SyntaxFault(f"invalid character {self._quoted()} after top-level value", self.at)
         return node
 
-    def _node(self, closing: str) -> Node | str:
-        """One value with its surroundings; if `closing` stands there instead, what stood before it."""
-        before = self._extra()
-        if closing and self.text.startswith(closing, self.at):
-            return before
+    def _node(self, before: str) -> Node:
+        """One value with its surroundings; `before` is what stood before it."""
         start = self.at
         value = self._value()
         return Node(before, start, value, self._extra())
@@ -131,22 +128,28 @@ class Parser:
 
     def _array(self) -> Array:
         elements: list[Node] = []
-        while isinstance(node := self._node("]"), Node):
+        before = self._extra()
+        while not self.text.startswith("]", self.at):
+            node = self._node(before)
             elements.append(node)
             if not self._comma("array", "]"):
                 return Array((*elements[:-1], _without_comma(node)), node.after or "")
-        return Array(tuple(elements), node)
+            before = self._extra()
+        return Array(tuple(elements), before)
 
     def _object(self) -> Object:
         members: list[tuple[Node, Node]] = []
         seen: dict[str, int] = {}
-        while isinstance(name := self._node("}"), Node):
+        before = self._extra()
+        while not self.text.startswith("}", self.at):
+            name = self._node(before)
             self._check_name(name, seen)
-            value = self._node("")
+            value = self._node(self._extra())
             members.append((name, value))
             if not self._comma("object", "}"):
                 return Object((*members[:-1], (name, _without_comma(value))), value.after or "")
-        return Object(tuple(members), name)
+            before = self._extra()
+        return Object(tuple(members), before)
 
     def _check_name(self, name: Node, seen: dict[str, int]) -> None:
         if not isinstance(name.value, Literal) or not isinstance(name.value.meaning, str):
@@ -211,7 +214,7 @@ class Parser:
         """Blanks and comments, as they are written."""
         start = self.at
         while True:
-            self.at = _BLANK.match(self.text, self.at).end()  # type: ignore[union-attr]
+            self.at = blank_end(self.text, self.at)
             length = comment_length(self.text, self.at)
             if length and self.text.startswith("//", self.at):
                 self._check_line_comment(length)
@@ -237,6 +240,11 @@ class Parser:
             return f"'{character}'"
         number = ord(character)
         return f"'\\u{number:04x}'" if number < 0x10000 else f"'\\U{number:08x}'"
+
+
+def blank_end(text: str, at: int = 0) -> int:
+    """Where the blanks that start here end; `at` itself when there are none."""
+    return _BLANK.match(text, at).end()  # type: ignore[union-attr]  # it matches the empty text too
 
 
 def comment_length(text: str, at: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from blumeops.errors import BadInput
 from blumeops.tailnet import assertions, hujson, shape, validity
@@ -21,7 +22,7 @@ class Verdict:
     """A status of HTTP, and the body: the policy's own text if taken, else an object with a `message`."""
 
     status: int
-    body: dict | str
+    body: dict[str, Any] | str
 
     @property
     def accepted(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blumeops.errors import BadInput
-from blumeops.tailnet import hujson, policy
+from blumeops.tailnet import hujson, policy, shape
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.hujson"))
 HOMELAB = Path(__file__).parents[2] / "homelab" / "pulumi" / "policy.hujson"
@@ -113,6 +113,13 @@ def test_a_damaged_policy_is_refused_or_read_but_never_breaks_the_reader(seed) -
 def test_a_policy_of_another_shape_is_refused(text) -> None:
     with pytest.raises(BadInput):
         policy.check(text)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"acls": 1}', '{"acls": [1]}', '{"hosts": ["a"]}'])
+def test_a_policy_whose_shape_nobody_looked_at_is_never_read_as_an_empty_one(text) -> None:
+    """An empty policy opens everything, and no test of it could fail."""
+    with pytest.raises(TypeError, match="not a"):
+        shape.policy(hujson.loads(text))
 
 
 def test_field_names_match_without_regard_to_case_and_null_is_nothing() -> None:
