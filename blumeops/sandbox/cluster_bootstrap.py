@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blumeops.errors import EngineError
 from blumeops.sandbox import engines
@@ -29,7 +29,7 @@ CRDS = ("application-crd.yaml", "appproject-crd.yaml")
 NODE = "node-1"
 RESYNC_SECONDS = 60
 PATIENCE_SECONDS = 30.0
-Manifest = Mapping[str, object]
+Manifest = Mapping[str, Any]
 
 
 def bootstrap(layout: Layout) -> None:

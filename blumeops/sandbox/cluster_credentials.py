@@ -19,6 +19,7 @@ from blumeops.sandbox.supervisor import write_private
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.hashes import SHA256
 
 CONTEXT = "sandbox"
 LOOPBACK = "127.0.0.1"
@@ -187,7 +188,7 @@ def _certificate(name: str, key: EllipticCurvePrivateKey, issuer: str) -> x509.C
     )
 
 
-def _sha256() -> object:
+def _sha256() -> SHA256:
     from cryptography.hazmat.primitives import hashes
 
     return hashes.SHA256()

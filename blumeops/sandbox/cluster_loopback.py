@@ -69,7 +69,7 @@ def _report_binds() -> int:
     filters = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(text)))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    descriptor = libc.syscall(seccomp, _SET_MODE_FILTER, _FLAG_NEW_LISTENER, filters)
+    descriptor: int = libc.syscall(seccomp, _SET_MODE_FILTER, _FLAG_NEW_LISTENER, filters)
     if descriptor < 0:
         sys.exit(
             f"seccomp: {os.strerror(ctypes.get_errno())}: cannot keep the program on loopback: not started"

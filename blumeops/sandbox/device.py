@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from blumeops import mode, process
 from blumeops.errors import BlumeOpsError, EngineError
@@ -139,7 +139,7 @@ def _client(name: str) -> tuple[str, ...]:
     return ("tailscale", f"--socket={_folder(name)}/tailscaled.sock")
 
 
-def _until(place: Layout, name: str, found: Callable[[Mapping], T]) -> T:
+def _until(place: Layout, name: str, found: Callable[[Mapping[str, Any]], T]) -> T:
     """Ask the device for its state until `found` has what it looks for in it."""
     deadline = time.monotonic() + JOIN_SECONDS
     while time.monotonic() < deadline:
@@ -154,7 +154,7 @@ def _until(place: Layout, name: str, found: Callable[[Mapping], T]) -> T:
 def _headscale(place: Layout, *words: str) -> None:
     # Its socket's path is relative to the folder of its state, see `Headscale`.
     folder = place.folder / "tailnet" / "state"
-    argv = [engines.require("headscale"), "--config", folder / "headscale.json", *words]
+    argv = [str(engines.require("headscale")), "--config", str(folder / "headscale.json"), *words]
     process.run(argv, cwd=folder, timeout=10).check()
 
 

@@ -117,7 +117,7 @@ class Go:
 
     def module_folder(self, module: str, *, cwd: Path) -> Path:
         """Where the files of a module lie."""
-        argv = [self.program, "list", "-m", "-f", "{{.Dir}}", module]
+        argv: list[str | Path] = [self.program, "list", "-m", "-f", "{{.Dir}}", module]
         return Path(process.run(argv, env=self.environment, cwd=cwd, timeout=60).check().stdout.strip())
 
 

@@ -61,7 +61,7 @@ def sound(folder: Path, *, thorough: bool) -> bool:
 def facts(folder: Path) -> dict[str, object]:
     """What was noted at the build: engine, version, Go, seconds; empty when there is no manifest."""
     try:
-        document = json.loads((folder / NAME).read_text())
+        document: dict[str, object] = json.loads((folder / NAME).read_text())
     except (OSError, ValueError):
         return {}
     document.pop("files", None)

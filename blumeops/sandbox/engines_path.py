@@ -88,7 +88,7 @@ def _which(name: str) -> Path | None:
 @lru_cache
 def _version(path: Path, _modified: int) -> str:
     """What the program says its version is, or "" when it does not say; asked once per file and process."""
-    argv = [path, *_ASK.get(path.name, ("--version",))]
+    argv: list[str | Path] = [path, *_ASK.get(path.name, ("--version",))]
     quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
     try:
         answer = process.run(argv, env=quiet, timeout=ANSWER_SECONDS)

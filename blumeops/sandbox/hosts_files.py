@@ -148,7 +148,7 @@ def _keypair(path: Path, comment: str) -> None:
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path]
+    argv: list[str | Path] = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path]
     process.run(argv, timeout=KEYGEN_TIMEOUT_SECONDS).check()
 
 

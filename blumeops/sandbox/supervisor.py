@@ -30,6 +30,7 @@ from blumeops.sandbox.component import Component, Exits, Http, Part, Probe, Step
 
 if TYPE_CHECKING:
     from subprocess import Popen
+    from typing import Any
 
 POLL_SECONDS = 0.05
 LOG_LINES = 12
@@ -203,9 +204,9 @@ class Supervisor:
     def _note(self, name: str) -> Path:
         return self.folder / "run" / f"{name}.json"
 
-    def _read(self, name: str) -> dict | None:
+    def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            note = json.loads(self._note(name).read_text())
+            note: dict[str, Any] = json.loads(self._note(name).read_text())
             return note if isinstance(note["pid"], int) and isinstance(note["started"], int) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -255,7 +256,7 @@ def _http(probe: Http) -> bool:
         trusting = [urllib.request.HTTPSHandler(context=context)] if context else []
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), *trusting)
         with direct.open(probe.url, timeout=2.0) as response:
-            return response.status == 200
+            return bool(response.status == 200)
     except (OSError, http.client.HTTPException, ValueError):
         return False
 

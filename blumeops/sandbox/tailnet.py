@@ -24,6 +24,8 @@ from blumeops.sandbox.supervisor import write_private
 from blumeops.target import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blumeops.tailnet.client import Client
 
 OWNER = f"erik@{BASE_DOMAIN}"
@@ -104,7 +106,7 @@ def joins(layout: Layout) -> tuple[Step, ...]:
     )
 
 
-def _join(layout: Layout, node: str):  # noqa: ANN202 - a step's work: no arguments, no result
+def _join(layout: Layout, node: str) -> Callable[[], None]:
     def join() -> None:
         deadline = time.monotonic() + JOIN_SECONDS
         state = ""
@@ -127,9 +129,10 @@ def _join(layout: Layout, node: str):  # noqa: ANN202 - a step's work: no argume
 def _backend_state(layout: Layout, node: str) -> str:
     done = hosts.execute(layout, node, ["tailscale", "status", "--json"], timeout=10)
     try:
-        return json.loads(done.stdout).get("BackendState", "")
+        state: str = json.loads(done.stdout).get("BackendState", "")
     except ValueError:
         return ""
+    return state
 
 
 def forget(layout: Layout, node: str) -> None:

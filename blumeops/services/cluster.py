@@ -12,7 +12,7 @@ from pathlib import Path
 
 from blumeops.errors import BadInput, Problem
 from blumeops.services import manifests
-from blumeops.services.manifests import Document, Fact, Files
+from blumeops.services.manifests import Document, Fact, Files, Way
 from blumeops.services.model import Application, Workload
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -57,8 +57,9 @@ def _read(path: Path, root: Path, problems: list[Problem]) -> list[Document]:
 def _application(one: Document, root: Path, problems: list[Problem]) -> Application | None:
     """The Application with its workloads; None for one that deploys other Applications (an app of apps)."""
     deployed, folders = _Folder(), []
-    ways = [("spec", "sources", n) for n in range(len(one.items("spec", "sources")))]
-    for way in ways or [("spec", "source")]:
+    sources = range(len(one.items("spec", "sources")))
+    ways: list[Way] = [("spec", "sources", n) for n in sources] or [("spec", "source")]
+    for way in ways:
         path = one.get(*way, "path")
         folder = root / str(path) if path else None
         if folder and folder.is_dir() and folder.resolve().is_relative_to(root.resolve()):
@@ -68,11 +69,8 @@ def _application(one: Document, root: Path, problems: list[Problem]) -> Applicat
     if any(_is_application(inner) for inner in deployed.documents):
         return None
     name, namespace = one.get("metadata", "name"), one.get("spec", "destination", "namespace")
-    chart = next((fact for way in ways or [("spec", "source")] if (fact := one.fact(*way, "chart"))), None)
-    version = next(
-        (one.fact(*way, "targetRevision") for way in ways or [("spec", "source")] if one.get(*way, "chart")),
-        None,
-    )
+    chart = next((fact for way in ways if (fact := one.fact(*way, "chart"))), None)
+    version = next((one.fact(*way, "targetRevision") for way in ways if one.get(*way, "chart")), None)
     return Application(
         name=str(name),
         namespace=str(namespace or name),
@@ -128,6 +126,8 @@ def _services(deployed: _Folder) -> Iterator[Fact]:
     for one in (*deployed.documents, *deployed.patches):
         if one.get("kind") == "Service":
             for n, port in enumerate(one.items("spec", "ports")):
+                if not isinstance(port, dict):
+                    continue
                 node = f":{port['nodePort']}" if port.get("nodePort") else ""
                 text = f"{one.get('metadata', 'name')}:{port.get('port')}{node}"
                 yield Fact(text, one.path, one.line("spec", "ports", n, "port"))
@@ -162,7 +162,7 @@ def _pod(one: Document) -> tuple[str, ...]:
     return ("spec", *job, "template", "spec")
 
 
-def _image(one: Document, way: tuple, deployed: _Folder) -> Fact | None:
+def _image(one: Document, way: Way, deployed: _Folder) -> Fact | None:
     """A container's image with the tag that the outermost kustomization gives it; that is its place, too."""
     image = one.fact(*way, "image")
     if image is None:
@@ -178,14 +178,14 @@ def _image(one: Document, way: tuple, deployed: _Folder) -> Fact | None:
     return Fact(f"{name}:{tag}" if tag else name, image.path, image.line)
 
 
-def _ports(one: Document, pod: tuple, key: str) -> Iterator[Fact]:
+def _ports(one: Document, pod: Way, key: str) -> Iterator[Fact]:
     for c in range(len(one.items(*pod, "containers"))):
         for n in range(len(one.items(*pod, "containers", c, "ports"))):
             if fact := one.fact(*pod, "containers", c, "ports", n, key):
                 yield fact
 
 
-def _kept(one: Document, pod: tuple) -> Iterator[Fact]:
+def _kept(one: Document, pod: Way) -> Iterator[Fact]:
     """What outlives a pod: paths on the node, claims. An emptyDir, a ConfigMap or a Secret does not count."""
     for n, volume in enumerate(one.items(*pod, "volumes")):
         if not isinstance(volume, dict):

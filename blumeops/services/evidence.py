@@ -93,7 +93,7 @@ def _listed(files: Files, variable: Variable, known: Hosts) -> Iterator[Route]:
         yield Route(name, known.resolve(host), address, role, place)
 
 
-def _is_site(one: dict) -> bool:
+def _is_site(one: dict[str, object]) -> bool:
     return bool(one.get("name") or one.get("host")) and (
         any(isinstance(one.get(key), str) for key in _UPSTREAM) or one.get("root") is True
     )
@@ -234,7 +234,7 @@ def tags(files: Files, problems: list[Problem]) -> Mapping[str, tuple[Fact, ...]
 
 def cards(docs: Path, root: Path) -> list[Card]:
     """Every page of a vault as the card that it might be; `declared` when its front matter has `service`."""
-    made = []
+    made: list[Card] = []
     for path in sorted(docs.rglob("*.md")):
         if any(part.startswith(".") for part in path.relative_to(docs).parts):
             continue

@@ -174,7 +174,9 @@ def _matching(pattern: str, groups: Mapping[str, tuple[Fact, ...]]) -> list[Fact
     return found
 
 
-def _modules(tasks: list[Document], names: tuple[str, ...]) -> Iterator[tuple[Document, int, str, dict]]:
+def _modules(
+    tasks: list[Document], names: tuple[str, ...]
+) -> Iterator[tuple[Document, int, str, dict[str, object]]]:
     """Every task that calls one of these modules: its document, its index, the module's key and arguments."""
     for one in tasks:
         for n, task in enumerate(one.value if isinstance(one.value, list) else ()):
@@ -227,7 +229,7 @@ def _container(tasks: list[Document], known: Hosts) -> Iterator[Fact]:
             yield Fact(known.resolve(str(image)), one.path, one.line(n, key, "image"))
 
 
-def _runs(arguments: dict) -> bool:
+def _runs(arguments: dict[str, object]) -> bool:
     return bool(arguments.get("name")) and str(arguments.get("state", "")) in ("started", "restarted", "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from blumeops import process
 from blumeops.errors import BlumeOpsError
@@ -52,13 +53,13 @@ def pods(target: Target) -> Pods:
     return Pods({_key(one): _seen(one) for one in found}, simulated=bool(played) and all(played))
 
 
-def _get(target: Target, *words: str) -> list[dict]:
+def _get(target: Target, *words: str) -> list[dict[str, Any]]:
     place = target.cluster
     assert place is not None
     argv = [
         "kubectl",
         "--kubeconfig",
-        place.kubeconfig,
+        str(place.kubeconfig),
         "--context",
         place.context,
         "get",
@@ -67,14 +68,15 @@ def _get(target: Target, *words: str) -> list[dict]:
         "json",
     ]
     done = process.run(argv, env=target.environment(), timeout=SECONDS)
-    return json.loads(done.check(hint="`blumeops status cluster`").stdout)["items"]
+    items: list[dict[str, Any]] = json.loads(done.check(hint="`blumeops status cluster`").stdout)["items"]
+    return items
 
 
-def _key(one: dict) -> tuple[str, str, str]:
+def _key(one: dict[str, Any]) -> tuple[str, str, str]:
     return one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]
 
 
-def _seen(one: dict) -> Seen:
+def _seen(one: dict[str, Any]) -> Seen:
     spec, status = one["spec"], one.get("status") or {}
     job = spec.get("jobTemplate")
     pod = (job["spec"] if job else spec)["template"]["spec"]

@@ -35,6 +35,7 @@ _NOT_OURS = {
 }
 _SAYING = (".yaml", ".yml", ".json", ".toml", ".j2")
 Step = str | int
+Way = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,12 @@ class Document:
                     return None
         return found
 
-    def mapping(self, *way: Step) -> dict:
+    def mapping(self, *way: Step) -> dict[str, object]:
         """The mapping at the end of a way; empty when something else, or nothing, is there."""
         found = self.get(*way)
         return found if isinstance(found, dict) else {}
 
-    def items(self, *way: Step) -> list:
+    def items(self, *way: Step) -> list[object]:
         """The list at the end of a way; empty when something else, or nothing, is there."""
         found = self.get(*way)
         return found if isinstance(found, list) else []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blumeops.services import map
+from blumeops.services import cluster, manifests, map
 from blumeops.services.model import Cover, Layer
 from tests.services.conftest import ROOT, Copy
 
@@ -207,6 +207,14 @@ def test_a_foreign_homelab_is_read_without_any_annotation(foreign: Copy) -> None
     assert [route.host for route in found["jellyfin"].routes] == ["jellyfin.lab.example"]
     assert [route.host for route in found["teslamate"].routes] == ["tesla.lab.example"]
     assert found["jellyfin"].card is not None and not found["jellyfin"].card.declared
+
+
+def test_a_port_of_a_service_that_is_no_mapping_is_passed_over(foreign: Copy) -> None:
+    """Kubernetes takes no such manifest; a map of everything else can still be made."""
+    path = "argocd/manifests/teslamate/deployment.yaml"
+    foreign.replace(path, "ports: [{port: 4000}]", "ports: [4000, {port: 4001}]")
+    found = cluster.applications(manifests.files(foreign.root), [])
+    assert [port.value for one in found for port in one.services] == ["teslamate:4001"]
 
 
 def test_a_foreign_homelab_gets_no_alarm_for_what_it_does_not_say(foreign: Copy) -> None:
