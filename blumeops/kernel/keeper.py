@@ -25,6 +25,10 @@ import socket
 import sys
 import time
 
+TYPE_CHECKING = False  # that of `typing`, which would have to be loaded for it
+if TYPE_CHECKING:
+    from typing import Any
+
 GRACE_SECONDS = 5.0
 """How long a cell may take to answer an interrupt before its programs are killed."""
 
@@ -52,7 +56,7 @@ class Cell:
 class Keeper:
     """The loop over one client, one shell, and the signals of children."""
 
-    def __init__(self, job: dict) -> None:
+    def __init__(self, job: dict[str, Any]) -> None:
         self.spared = job["spared"].encode() + b"="
         self.folder: str = job["folder"]
         self.log: str = job["log"]
@@ -85,19 +89,20 @@ class Keeper:
             if self.shell in ready:
                 self._hear_shell()
             if self.client is not None and self.client in ready:
-                self._hear_client()
+                self._hear_client(self.client)
             if self.status is not None:
-                self._died()
+                self._died(self.status)
             self._watch_time()
             self._send()
 
-    def _ready(self, children: int) -> list:
-        reading = [children, self.listening, self.shell]
-        writing = []
+    def _ready(self, children: int) -> list[int | socket.socket]:
+        reading: list[int | socket.socket] = [children, self.listening, self.shell]
+        writing: list[int | socket.socket] = []
         if self.client is not None:
             reading.append(self.client)
             writing = [self.client] if self.to_client else []
-        moments = [m for m in (self.keep_until, self.cell and self.cell.deadline) if m is not None]
+        deadline = self.cell.deadline if self.cell else None
+        moments = [m for m in (self.keep_until, deadline) if m is not None]
         wait = max(0.0, min(moments) - time.monotonic()) if moments else None
         if wait is not None and self.keep_until is not None:
             wait = min(wait, LOOK_SECONDS)
@@ -116,9 +121,9 @@ class Keeper:
         self.keep_until = None
         self._say("w", {"shell": self.pid, "keeper": os.getpid()})
 
-    def _hear_client(self) -> None:
+    def _hear_client(self, client: socket.socket) -> None:
         try:
-            data = self.client.recv(1 << 16)
+            data = client.recv(1 << 16)
         except BlockingIOError:
             return
         except OSError:
@@ -128,9 +133,9 @@ class Keeper:
             return
         *lines, self.from_client = (self.from_client + data).split(b"\n")
         for line in lines:
-            self._obey(json.loads(line), line)
+            self._obey(client, json.loads(line), line)
 
-    def _obey(self, request: dict, line: bytes) -> None:
+    def _obey(self, client: socket.socket, request: dict[str, Any], line: bytes) -> None:
         operation = request["op"]
         if operation in ("execute", "evaluate"):
             self.cell = Cell(request.get("timeout"), family(self.spared))
@@ -141,12 +146,12 @@ class Keeper:
             if self.cell.reason:
                 self.cell.deadline = time.monotonic()  # asked a second time: no more patience
             else:
-                self._end_cell("interrupted")
+                self._end_cell(self.cell, "interrupted")
         elif operation == "detach":
             self.keep_until = time.monotonic() + request["keep_seconds"]
             self._say("t", None)
             self._send(patient=True)
-            self.client.close()
+            client.close()
             self.client = None
         elif operation == "end":
             self.over = True
@@ -170,7 +175,7 @@ class Keeper:
                     self.cell.deadline = time.monotonic() + self.cell.timeout
                 self._say("s", None)
             elif kind == b"d" and self.cell is not None:
-                self._ended(json.loads(line[1:]))
+                self._ended(self.cell, json.loads(line[1:]))
 
     def _wait_for_shell(self) -> None:
         """The shell closed its end: it is dying, or a cell closed what is not its own."""
@@ -179,20 +184,15 @@ class Keeper:
         while self.status is None:
             self._reap(block=True)
 
-    def _ended(self, answer: dict) -> None:
-        if self.cell.reason:
-            answer["ending"] = self.cell.reason
-            answer["error"] = self._why()
-            self._kill(elders=self.cell.elders)
+    def _ended(self, cell: Cell, answer: dict[str, Any]) -> None:
+        if cell.reason:
+            answer["ending"] = cell.reason
+            answer["error"] = _why(cell)
+            self._kill(elders=cell.elders)
         self.cell = None
         self._say("d", answer)
 
-    def _why(self) -> str:
-        if self.cell.reason == "timeout":
-            return f"the cell took longer than {self.cell.timeout:g} s"
-        return "interrupted"
-
-    def _died(self) -> None:
+    def _died(self, status: int) -> None:
         """The shell is dead: say so, with what it had said last, and end all that it left behind."""
         with contextlib.suppress(OSError):
             self.shell.setblocking(False)
@@ -202,8 +202,8 @@ class Keeper:
             if line[:1] == b"o" and self.client is not None:
                 self.to_client += line + b"\n"
         if self.cell is not None:
-            why = _way(self.status)
-            error = f"{self._why()}, and had to be killed" if self.cell.reason else f"the kernel {why}"
+            why = _way(status)
+            error = f"{_why(self.cell)}, and had to be killed" if self.cell.reason else f"the kernel {why}"
             error += "" if self.cell.began else self._complaint()
             self._say("d", {"ending": self.cell.reason or "died", "error": error, "dead": True})
         self.over = True
@@ -222,7 +222,7 @@ class Keeper:
         if cell is None or cell.deadline is None or now < cell.deadline:
             return
         if not cell.reason:
-            self._end_cell("timeout")
+            self._end_cell(cell, "timeout")
         elif cell.phase == 1:
             cell.phase, cell.deadline = 2, now + LAST_SECONDS
             self._kill(elders=cell.elders)
@@ -230,11 +230,11 @@ class Keeper:
             cell.deadline = None
             os.kill(self.pid, signal.SIGKILL)
 
-    def _end_cell(self, reason: str) -> None:
-        self.cell.reason, self.cell.phase = reason, 1
-        self.cell.deadline = time.monotonic() + GRACE_SECONDS
+    def _end_cell(self, cell: Cell, reason: str) -> None:
+        cell.reason, cell.phase = reason, 1
+        cell.deadline = time.monotonic() + GRACE_SECONDS
         # As Ctrl-C in a terminal, but for the programs of earlier cells: they may be needed again.
-        young = descendants(self.spared, self.cell.elders)
+        young = descendants(self.spared, cell.elders)
         for pid in {self.pid, *(pid for pid in young if _group(pid) == self.pid)}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
@@ -340,6 +340,12 @@ def _folder_is_there() -> bool:
     return True
 
 
+def _why(cell: Cell) -> str:
+    if cell.reason == "timeout":
+        return f"the cell took longer than {cell.timeout:g} s"
+    return "interrupted"
+
+
 def _way(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
@@ -358,7 +364,7 @@ def _started(words: list[str], theirs: socket.socket) -> int:
     return pid
 
 
-def main(job: dict) -> None:
+def main(job: dict[str, Any]) -> None:
     """Keep a shell to its end."""
     os.environ.pop(job["spared"], None)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 
@@ -54,17 +55,21 @@ class Results(DisplayHook):
 
     def quiet(self) -> bool:
         """A `;` at the end hides it."""
-        return self.semicolon_at_end_of_expression(self.shell.source)
+        source = _shell(self).source
+        ends = self.semicolon_at_end_of_expression
+        hidden: bool = ends(source)  # type: ignore[no-untyped-call]  # IPython has no types for it
+        return hidden
 
     def write_output_prompt(self) -> None:
         """No prompt."""
 
-    def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
         """Hand over all forms."""
-        self.shell.pipes.drain()
-        self.shell.channel.forms("result", format_dict)
+        shell = _shell(self)
+        shell.pipes.drain()
+        shell.channel.forms("result", format_dict)
 
-    def log_output(self, format_dict: dict) -> None:
+    def log_output(self, format_dict: dict[str, Any]) -> None:
         """Nothing is kept beside the record."""
 
     def finish_displayhook(self) -> None:
@@ -75,15 +80,24 @@ class Results(DisplayHook):
 class Displays(DisplayPublisher):
     """What `display(…)` shows."""
 
-    def publish(self, data: dict, metadata: dict | None = None, *, transient: dict | None = None,
-                update: bool = False, **_: object) -> None:  # fmt: skip
+    def publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, source: object = None, *,
+                transient: dict[str, Any] | None = None, update: bool = False, **_: object,
+                ) -> None:  # fmt: skip
         """Hand over all forms; one that updates another takes its place."""
         name = str((transient or {}).get("display_id", ""))
-        self.shell.pipes.drain()
-        self.shell.channel.forms("display", data, display=name, update=update)
+        shell = _shell(self)
+        shell.pipes.drain()
+        shell.channel.forms("display", data, display=name, update=update)
 
     def clear_output(self, wait: bool = False) -> None:
         """What was said stays in the record."""
+
+
+def _shell(part: DisplayHook | DisplayPublisher) -> Shell:
+    """The shell that a part belongs to."""
+    if not isinstance(part.shell, Shell):
+        raise TypeError(f"{type(part).__name__} belongs to no shell of ours")
+    return part.shell
 
 
 class Compiler(CachingCompiler):
@@ -98,7 +112,8 @@ class Compiler(CachingCompiler):
 
     def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
         """Let tracebacks show the file's lines, as they were when the cell ran."""
-        known = linecache.cache.get(self.filename, (0, None, [], ""))[2]
+        entry = linecache.cache.get(self.filename, ())
+        known = entry[2] if len(entry) == 4 else []
         lines = [line + "\n" for line in (raw_code or transformed_code).lstrip("\n").split("\n")]
         before = [*known[: self.offset], *["\n"] * (self.offset - len(known))]
         every = before + lines + known[self.offset + len(lines) :]
@@ -123,20 +138,23 @@ class Shell(InteractiveShell):
     displayhook_class = Type(Results)
     display_pub_class = Type(Displays)
     compiler_class = Type(Compiler)
+    compile: Compiler
     channel: Channel
     pipes: Pipes
     source = ""
 
     def system(self, cmd: str) -> None:
         """`!command`: its output is the cell's; a status that is not 0 fails the cell."""
-        words = ["/bin/bash", "-o", "pipefail", "-c", self.var_expand(cmd, depth=1)]
+        line: str = self.var_expand(cmd, depth=1)  # type: ignore[no-untyped-call]  # IPython's
+        words = ["/bin/bash", "-o", "pipefail", "-c", line]
         self._require(cmd, process.attach(words, env=os.environ))
 
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> object:
         """`lines = !command`: a status that is not 0 fails the cell, too."""
         from IPython.utils.text import SList
 
-        words = ["/bin/bash", "-o", "pipefail", "-c", self.var_expand(cmd, depth=depth + 1)]
+        line: str = self.var_expand(cmd, depth=depth + 1)  # type: ignore[no-untyped-call]  # IPython's
+        words = ["/bin/bash", "-o", "pipefail", "-c", line]
         done = process.run(words, env=os.environ)
         sys.stderr.write(done.stderr)
         self._require(cmd, done.returncode)
@@ -158,7 +176,8 @@ class Shell(InteractiveShell):
 
     def run(self, source: str) -> ExecutionResult:
         """Run one cell; without IPython's own copy of all that is said."""
-        return self._run_cell(source, False, False, True, None, None)
+        no_id: Any = None  # as in IPython's own `run_cell`, which says otherwise
+        return self._run_cell(source, False, False, True, no_id, None)
 
 
 class CommandFailed(Exception):
@@ -187,7 +206,7 @@ def made(channel: Channel, pipes: Pipes, folder: Path) -> Shell:
     Shell.channel, Shell.pipes = channel, pipes
     shell = Shell.instance(config=config, ipython_dir=str(folder))
     for program in ("bash", "sh"):
-        shell.register_magic_function(
+        shell.magics_manager.register_function(
             lambda line, cell, program=program: script(shell, program, line, cell), "cell", program
         )
     builtins.input = _no_input
@@ -198,15 +217,15 @@ def _no_input(prompt: object = "") -> str:
     raise EOFError(f"a cell cannot ask ({str(prompt).strip()}): make it a parameter, or a `confirm` cell")
 
 
-def answer(shell: Shell, request: dict, root: Path) -> dict:
+def answer(shell: Shell, request: dict[str, Any], root: Path) -> dict[str, Any]:
     """Run one request and say how it ended."""
-    for name, value in request.get("environment", {}).items():
-        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    for name, text in request.get("environment", {}).items():
+        os.environ.pop(name, None) if text is None else os.environ.update({name: text})
     redact.remember_environment({k: v for k, v in request.get("environment", {}).items() if v})
     os.environ[VARIABLE] = request.get("mode", Mode.READ)
     evaluated = request["op"] == "evaluate"
     shell.source = request["source"]
-    before = _EMPTY_LINES.match(shell.source)[0].count("\n")  # IPython takes them away
+    before = next(_EMPTY_LINES.finditer(shell.source))[0].count("\n")  # IPython takes them away
     shell.compile.filename, shell.compile.offset = request["filename"], max(0, request["line"] - 1) + before
     wrong: BaseException | None = None
     value: object = None
@@ -221,7 +240,7 @@ def answer(shell: Shell, request: dict, root: Path) -> dict:
     return _told(shell, wrong, repr(value) if evaluated and wrong is None else "", request["filename"], root)
 
 
-def _told(shell: Shell, wrong: BaseException | None, value: str, filename: str, root: Path) -> dict:
+def _told(shell: Shell, wrong: BaseException | None, value: str, filename: str, root: Path) -> dict[str, Any]:
     said = Failure("", "", 0)
     shell.pipes.drain()
     if wrong is not None:

@@ -166,8 +166,8 @@ class Channel:
                 much = f"{self._left_out:,} characters are left out here: a cell may say {CELL_BYTES:,}"
                 note = f"\n[… {much} …]\n"
                 self.send("o", {"stream": self._tail[0][0], "text": note})
-            for stream, text in self._tail:
-                self.send("o", {"stream": stream, "text": text})
+            for stream, said in self._tail:
+                self.send("o", {"stream": stream, "text": said})
             self.begin()
 
     def send(self, kind: str, what: object) -> None:
@@ -226,8 +226,9 @@ class Pipes:
             os.set_blocking(reader, False)
             self._reading[reader] = (name, decoder(errors="replace"))
             self._waiting.register(reader, select.POLLIN)
-        sys.stdout = sys.__stdout__ = Stream("stdout", 1, channel, self)
-        sys.stderr = sys.__stderr__ = Stream("stderr", 2, channel, self)
+        both = Stream("stdout", 1, channel, self), Stream("stderr", 2, channel, self)
+        sys.stdout, sys.stderr = both
+        sys.__stdout__, sys.__stderr__ = both  # type: ignore[misc,assignment]  # Python lets them be set
         threading.Thread(target=self._follow, name="blumeops-output", daemon=True).start()
 
     def _follow(self) -> None:

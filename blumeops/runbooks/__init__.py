@@ -8,6 +8,23 @@ a run can end, `papermill_engine` lets papermill do the same.
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from blumeops.records import RunMode as RunMode
+    from blumeops.records import RunRecord as RunRecord
+    from blumeops.records import RunStatus as RunStatus
+    from blumeops.runbooks.format import find as find
+    from blumeops.runbooks.format import named as named
+    from blumeops.runbooks.format import read as read
+    from blumeops.runbooks.kept import keep as keep
+    from blumeops.runbooks.model import Runbook as Runbook
+    from blumeops.runbooks.running import EXIT_CODES as EXIT_CODES
+    from blumeops.runbooks.running import Options as Options
+    from blumeops.runbooks.running import execute as execute
+    from blumeops.runbooks.running_choice import Choice as Choice
+    from blumeops.runbooks.running_resume import resume as resume
+    from blumeops.runbooks.running_story import transcript as transcript
 
 _HOMES = {
     "Choice": "blumeops.runbooks.running_choice",

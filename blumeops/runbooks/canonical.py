@@ -7,6 +7,7 @@ through JupyterLab, so a diff shows what a person did. A test takes every runboo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -74,11 +75,11 @@ def _fence(block: Block) -> str:
     return "`" * (longest + 1)
 
 
-def _read(said: str) -> dict:
+def _read(said: str) -> dict[str, Any]:
     # Values are written as they were read, so this one may make dates and numbers of them.
     values = yaml.safe_load("\n".join(line for line in said.split("\n") if line.strip("- ")))
     return values if isinstance(values, dict) else {}
 
 
-def _dump(values: dict) -> str:
+def _dump(values: dict[str, Any]) -> str:
     return yaml.dump(values, Dumper=_Compact, sort_keys=False, allow_unicode=True) if values else ""

@@ -38,8 +38,18 @@ REQUIRED = (
     "timeout",
     "verify-every",
 )
-OF_ANY_PAGE = ("aliases", "order", "redirect_from", "id", "reviewed", "describes", "orphan", "archived")
-OF_ANY_PAGE += ("status", "hide")
+OF_ANY_PAGE = (
+    "aliases",
+    "order",
+    "redirect_from",
+    "id",
+    "reviewed",
+    "describes",
+    "orphan",
+    "archived",
+    "status",
+    "hide",
+)
 _SENTENCE = re.compile(r"[^\s].*?[.!?](?=\s|$)")
 _ALERT = re.compile(r"^\s*-?\s*alert:\s*[\"']?([\w-]+)", re.MULTILINE)
 

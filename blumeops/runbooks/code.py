@@ -143,7 +143,8 @@ def _without_await(tree: ast.AST) -> str:
 
     class Awaited(ast.NodeTransformer):
         def visit_Await(self, node: ast.Await) -> ast.AST:
-            return self.visit(node.value)
+            inside: ast.AST = self.visit(node.value)
+            return inside
 
     return ast.unparse(Awaited().visit(tree))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from blumeops.errors import BadInput, BlumeOpsError, Problem
 from blumeops.located import Located
 from blumeops.runbooks.blocks import Block, Heading, Page, parse
-from blumeops.runbooks.model import Cell, Parameter, Risk, Role, Runbook
+from blumeops.runbooks.model import TIMEOUT_SECONDS, Cell, Parameter, Risk, Role, Runbook
 from blumeops.runbooks.parameters import declared
 
 FOLDER = "runbooks"
@@ -51,7 +51,7 @@ def reads(text: str, path: Path) -> Runbook:
         risk=fields.risk(),
         reversible=fields.truth("reversible", default=True),
         owner=fields.text("owner"),
-        timeout=fields.seconds("timeout") or Runbook.__dataclass_fields__["timeout"].default,
+        timeout=fields.seconds("timeout") or TIMEOUT_SECONDS,
         verify_every=fields.seconds("verify-every"),
         **{key: fields.texts(key) for key in _TEXTS},
     )

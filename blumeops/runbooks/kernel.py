@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Self
 
 from blumeops import process
 from blumeops.errors import BlumeOpsError, Locked
@@ -87,7 +88,7 @@ class Kernel:
         self.alive = True
 
     @classmethod
-    def start(cls, folder: Path, *, root: Path, environment: Mapping[str, str]) -> Kernel:
+    def start(cls, folder: Path, *, root: Path, environment: Mapping[str, str]) -> Self:
         """Start a kernel for the run in `folder`, whose cells run in `root`; returns before it has loaded.
 
         `environment` is the whole environment of the cells.
@@ -103,7 +104,7 @@ class Kernel:
         return kernel
 
     @classmethod
-    def attach(cls, folder: Path) -> Kernel | None:
+    def attach(cls, folder: Path) -> Self | None:
         """The living kernel of an earlier run in `folder`, with its variables; None when it is gone.
 
         Raises `Locked` when another client has it.
@@ -154,7 +155,7 @@ class Kernel:
         request = {"op": "evaluate", "source": expression, "filename": filename, "line": line}
         return self._ask({**request, "mode": Mode.READ.value, "timeout": timeout}, timeout, notify)
 
-    def _ask(self, request: dict, timeout: float | None, notify: Notify) -> Executed:
+    def _ask(self, request: dict[str, Any], timeout: float | None, notify: Notify) -> Executed:
         if self._busy:
             raise BlumeOpsError("this kernel runs another cell", where=str(self.folder))
         begun = time.monotonic()
@@ -181,7 +182,7 @@ class Kernel:
             line=answer.get("line", 0),
         )
 
-    def _answer(self, request: dict, timeout: float | None, said: Said) -> dict:
+    def _answer(self, request: dict[str, Any], timeout: float | None, said: Said) -> dict[str, Any]:
         gone = {"ending": "died", "error": "the kernel is gone", "dead": True}
         if not self.alive:
             return gone
@@ -251,7 +252,7 @@ class Kernel:
             shutil.rmtree(self._place, ignore_errors=True)
         (self.folder / ADDRESS).unlink(missing_ok=True)
 
-    def _send(self, request: dict) -> bool:
+    def _send(self, request: dict[str, Any]) -> bool:
         try:
             with self._sending:
                 self._connection.sendall(json.dumps(request).encode() + b"\n")
@@ -259,11 +260,12 @@ class Kernel:
             return False
         return True
 
-    def _message(self, deadline: float | None) -> tuple[str, dict] | None:
+    def _message(self, deadline: float | None) -> tuple[str, dict[str, Any]] | None:
         """What the keeper says next: kind and content; None when it is gone or the time is over."""
         while b"\n" not in self._received:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-            watched = [self._connection, *([self._woken] if self._woken >= 0 else [])]
+            watched: list[socket.socket | int] = [self._connection]
+            watched += [self._woken] if self._woken >= 0 else []
             ready, _, _ = select.select(watched, [], [], wait)
             if self._woken in ready:
                 os.read(self._woken, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from blumeops.records import Output, formed
 from blumeops.redact_stream import collapsed
@@ -20,7 +21,7 @@ class Said:
         self._stream = ""
         self._displays: dict[str, int] = {}
 
-    def take(self, what: dict) -> None:
+    def take(self, what: dict[str, Any]) -> None:
         """Take one message of the shell."""
         if "text" in what:
             if what["stream"] != self._stream:

@@ -143,7 +143,8 @@ def _free_port() -> int:
     """A port that is free now; when somebody takes it first, the server tries the next ones."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _answers(folder: Path, token: str, server: Popen[bytes], log: Path) -> str:
@@ -156,7 +157,7 @@ def _answers(folder: Path, token: str, server: Popen[bytes], log: Path) -> str:
             raise EngineError(f"it ended at once:\n{_tail(log)}", where="JupyterLab")
         for path in (folder / "runtime").glob("jpserver-*.json"):
             with contextlib.suppress(httpx.TransportError, ValueError, KeyError):
-                url = json.loads(path.read_text(encoding="utf-8"))["url"]
+                url: str = json.loads(path.read_text(encoding="utf-8"))["url"]
                 if httpx.get(f"{url}api/status", headers={"Authorization": f"token {token}"}).is_success:
                     return url
         time.sleep(0.05)

@@ -25,7 +25,7 @@ class Contents(AsyncLargeFileManager):
         path = Path(os_path)
         if path.suffix == ".md" and path.is_file():
             content = kept(path.read_text(encoding="utf-8"), content)
-        await super()._save_file(os_path, content, format)
+        await super()._save_file(os_path, content, format)  # type: ignore[no-untyped-call]  # Jupyter's, untyped
 
 
 def kept(before: str, after: str) -> str:

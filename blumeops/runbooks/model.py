@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+TIMEOUT_SECONDS = 600.0
+"""How long a run may take whose page does not say."""
+
 
 class Role(StrEnum):
     """What a cell is for; its tag in the file. `ATTEST` is a cell tagged `confirm` without `step`."""
@@ -98,5 +101,5 @@ class Runbook:
     reversible: bool = True
     owner: str = ""
     requires: tuple[str, ...] = ()
-    timeout: float = 600.0
+    timeout: float = TIMEOUT_SECONDS
     verify_every: float | None = None

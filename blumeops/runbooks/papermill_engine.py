@@ -44,7 +44,7 @@ class NotPassed(BlumeOpsError):
     """
 
 
-class BlumeOpsEngine(Engine):
+class BlumeOpsEngine(Engine):  # type: ignore[misc]  # papermill comes without types
     """Runs the page that a notebook was made from."""
 
     @classmethod
@@ -151,8 +151,12 @@ class _Watch(running.Lines):
             write_ipynb(self._nb, self._path)
 
 
+def _node(plain: Mapping[str, Any]) -> Any:
+    return nbformat.from_dict(plain)  # type: ignore[no-untyped-call]  # nbformat has no types for it
+
+
 def _papermill(cell: Any) -> Any:
-    return cell.metadata.setdefault("papermill", nbformat.NotebookNode())
+    return cell.metadata.setdefault("papermill", _node({}))
 
 
 def _fill(nb: Any, record: RunRecord) -> None:
@@ -176,8 +180,8 @@ def _fill(nb: Any, record: RunRecord) -> None:
 def _fill_cell(cell: Any, made: CellRecord) -> None:
     said = notebook.ran(made)
     cell.execution_count = said["execution_count"]
-    cell.outputs = [nbformat.from_dict(output) for output in said["outputs"]]
-    cell.metadata["blumeops"] = nbformat.from_dict(said["about"])
+    cell.outputs = [_node(output) for output in said["outputs"]]
+    cell.metadata["blumeops"] = _node(said["about"])
     status = notebook.PAPERMILL.get(made.status, "pending")
     _papermill(cell).update(
         {"status": status, "exception": made.status.bad or None, "duration": made.seconds or None}

@@ -126,8 +126,9 @@ class Cells:
     ) -> Executed:
         """Run a cell's code, and nothing else."""
         source = notebook.assignments(self.values) if cell.role is Role.PARAMETERS else cell.source
-        where = {"filename": str(self.book.path), "line": cell.line}
-        done = self.live().execute(source, **where, mode=mode, timeout=timeout, notify=notify)
+        done = self.live().execute(
+            source, filename=str(self.book.path), line=cell.line, mode=mode, timeout=timeout, notify=notify
+        )
         return self._noted(done)
 
     def live(self) -> CountingKernel:

@@ -123,7 +123,7 @@ def _cut_off(cell: CellRecord) -> CellRecord:
     return replace(cell, status=RunStatus.ABORTED, error="the run was killed here")
 
 
-def _event(line: str) -> Mapping[str, Any] | None:
+def _event(line: str) -> dict[str, Any] | None:
     with contextlib.suppress(json.JSONDecodeError):
         event = json.loads(line)
         return event if isinstance(event, dict) and "event" in event else None

@@ -100,7 +100,7 @@ def engine_versions() -> dict[str, str]:
     """The versions of the engines that a run meets: the three layers' own, and the sandbox's."""
     from importlib import metadata
 
-    from blumeops.sandbox.engines import ENGINES
+    from blumeops.sandbox.engines_pinned import ENGINES
 
     libraries = {"ansible-core": metadata.version("ansible-core")}
     return {**{engine.name: engine.version for engine in ENGINES}, **libraries}
