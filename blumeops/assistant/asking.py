@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
@@ -55,10 +55,10 @@ class Asking:
             if self._process is None:
                 self.scratch = self.scratch or Path(tempfile.mkdtemp(prefix="blumeops-mcp-"))
                 words = [sys.executable, "-P", "-m", __spec__.name if __spec__ else __name__]
-                argv = [*words, self.root, self.target, self.scratch]
+                argv: list[str | Path] = [*words, self.root, self.target, self.scratch]
                 self._process = process.partner(argv, env=os.environ)
 
-    async def ask(self, verb: str, layers: Sequence[str]) -> AsyncIterator[Told]:
+    async def ask(self, verb: str, layers: Sequence[str]) -> AsyncGenerator[Told]:
         """What the engine says, line by line; to stop listening ends it."""
         import anyio
 

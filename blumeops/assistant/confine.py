@@ -28,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from blumeops import mode
 from blumeops.assistant import landlock
@@ -81,17 +82,17 @@ def _git() -> list[Path]:
     return [*([folder] if folder else []), *(Path(path) for path in LOADERS)]
 
 
-def _hook(writable: tuple[str, ...]) -> Callable[[str, tuple], None]:
+def _hook(writable: tuple[str, ...]) -> Callable[[str, tuple[Any, ...]], None]:
     """The audit hook; it is asked before the thing is done, and refuses by raising."""
 
-    def may(path: object, folder: object = -1) -> bool:
+    def may(path: str | bytes | os.PathLike[str] | int | None, folder: object = -1) -> bool:
         if isinstance(path, int) or path is None:
             return True  # a file that is open already
         base = f"/proc/self/fd/{folder}" if isinstance(folder, int) and folder >= 0 else ""
-        name = os.path.realpath(os.path.join(base, os.fsdecode(path)))  # type: ignore[arg-type]
+        name = os.path.realpath(os.path.join(base, os.fsdecode(path)))
         return name == os.devnull or any(name == top or name.startswith(top + os.sep) for top in writable)
 
-    def look(event: str, arguments: tuple) -> None:
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
         match event:
             case "open":
                 path, _, flags = arguments

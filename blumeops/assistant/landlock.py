@@ -59,7 +59,8 @@ def abi() -> int:
     """Which version of Landlock the kernel has; 0 for none."""
     if sys.platform != "linux":
         return 0
-    return max(0, _libc().syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    version: int = _libc().syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return max(0, version)
 
 
 def restrict(
@@ -120,7 +121,7 @@ def _allow(rules: int, path: Path, rights: int) -> None:
 
 
 def _called(number: int, *arguments: object) -> int:
-    done = _libc().syscall(number, *arguments)
+    done: int = _libc().syscall(number, *arguments)
     if done < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"landlock: {errno.errorcode.get(code, code)}")

@@ -134,7 +134,8 @@ class LookLive:
         async with aclosing(self.asking.ask(verb, layers)) as said:
             async for told in said:
                 if "report" in told:
-                    return told["report"]
+                    report: Mapping[str, Any] = told["report"]
+                    return report
                 if "error" in told:
                     raise ToolError(_error(told["error"]))
                 done += 1

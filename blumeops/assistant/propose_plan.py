@@ -60,7 +60,8 @@ def on_sandbox(clone: Path, layers: Sequence[str]) -> Planned:
             last[:] = [json.loads(text)]
 
     with tempfile.TemporaryDirectory(prefix="blumeops-") as scratch:
-        argv = [sys.executable, "-P", "-m", ENGINE, clone, SANDBOX, scratch, "plan", *layers]
+        words = [sys.executable, "-P", "-m", ENGINE]
+        argv: list[str | Path] = [*words, clone, SANDBOX, scratch, "plan", *layers]
         done = process.stream(argv, env=environment(BLUMEOPS_MODE="read"), input="", on_line=line)
     told = last[0] if last else {}
     if "error" in told:
@@ -73,7 +74,7 @@ def on_sandbox(clone: Path, layers: Sequence[str]) -> Planned:
     return Planned(report, str(plan_token.of(Homelab.open(root=clone), report) or ""))
 
 
-def _answer(plain: dict) -> Answer:
+def _answer(plain: dict[str, Any]) -> Answer:
     """One layer's answer from the JSON of a report."""
     if plain["type"] == "plan":
         changes = (Change(Action(c["action"]), c["address"], c["diff"]) for c in plain["changes"])

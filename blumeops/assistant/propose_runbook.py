@@ -34,7 +34,7 @@ from blumeops.homelab import main_checkout
 from blumeops.journal import user
 from blumeops.records import CellRecord, Output, RunMode, RunRecord
 from blumeops.repository import Repository
-from blumeops.runbooks import format, parameters, running
+from blumeops.runbooks import format, parameters, running, running_trust
 from blumeops.runbooks.model import Cell, Role, Runbook
 from blumeops.target import SANDBOX
 
@@ -88,7 +88,7 @@ def committed(root: Path, name: str) -> Runbook:
     where = ("homelab", "runbooks", f":(exclude){records.COMMITTED.as_posix()}")  # records never run
     said = branch.run(place, "status", *how, "--", *where)
     dirty = [entry[3:] for entry in said.split("\0") if len(entry) > 3]
-    if dirty or running.running_trust.uncommitted(root, path):
+    if dirty or running_trust.uncommitted(root, path):
         what = f"{(dirty or [f'runbooks/{path.name}'])[0]} is not as it was committed"
         raise Untrusted(what, where=str(path), hint="a person commits it, or puts it aside, first")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mcp.server import MCPServer
@@ -14,6 +15,9 @@ from blumeops.assistant.limits import MAX_TOKENS, FilePath, Name
 from blumeops.assistant.reading import Reader
 from blumeops.context.model import Kind
 from blumeops.context.untrusted import label
+
+if TYPE_CHECKING:
+    from blumeops.services.model import Card
 
 MARKDOWN = "text/markdown"
 _PATHS: TypeAdapter[str] = TypeAdapter(FilePath)
@@ -83,7 +87,7 @@ def _index(reader: Reader) -> Iterator[str]:
         yield f"{path}: {title}. {front.text('description')}".rstrip()
 
 
-def _cards(reader: Reader) -> Iterator[object]:
+def _cards(reader: Reader) -> Iterator[Card]:
     from blumeops.services import map
 
-    return (one.card for one in map.read(reader.place.root).services if one.card)  # type: ignore[return-value]
+    return (one.card for one in map.read(reader.place.root).services if one.card)

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import NoReturn
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.tools import Tool
 
 from blumeops import __version__, redact
 from blumeops.assistant.asking import Asking
@@ -64,7 +65,8 @@ def create_server(
     for word in redact.known_secrets(root):
         redact.remember(word)
     asking = asking or Asking(root, target)
-    tools = [*LookUp(reader).tools(), *LookAround(reader, target).tools(), *LookLive(asking).tools(), *more]
+    tools: list[Tool] = [*LookUp(reader).tools(), *LookAround(reader, target).tools()]
+    tools += [*LookLive(asking).tools(), *more]
     _plain_log()
     server = MCPServer(
         "blumeops", title="BlumeOps", version=__version__, instructions=instructions, tools=tools,

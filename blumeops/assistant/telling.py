@@ -39,9 +39,9 @@ def service(one: Service, problems: Sequence[Problem]) -> Iterator[str]:
         yield f"card: {one.card.fact.path}"
     for fact in one.made_by:
         yield f"made by: {fact.value} ({fact.where})"
-    for kind, fact in (("image", one.image), ("package", one.package), ("version", one.version)):
-        if fact:
-            yield f"{kind}: {fact.value} ({fact.where})"
+    for kind, said in (("image", one.image), ("package", one.package), ("version", one.version)):
+        if said:
+            yield f"{kind}: {said.value} ({said.where})"
     for kind, facts in (("host", one.hosts), ("tag", one.tags), ("unit", one.units)):
         for fact in facts:
             yield f"{kind}: {fact.value} ({fact.where})"

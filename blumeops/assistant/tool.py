@@ -60,7 +60,7 @@ class StrictTool(Tool):
         strict = ConfigDict(**{**base.model_config, "extra": "forbid", "strict": True})
         made.fn_metadata.arg_model = type(base.__name__, (base,), {"model_config": strict})
         made.parameters = made.fn_metadata.arg_model.model_json_schema(by_alias=True)
-        return made  # type: ignore[return-value]
+        return made  # type: ignore[return-value]  # typed as the class above ours
 
     async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
         """Run it; what goes wrong becomes an error that a reader can act on."""

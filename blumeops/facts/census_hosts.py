@@ -96,8 +96,8 @@ def _members(places: Places, path: str) -> Iterator[tuple[str, str, int]]:
     """Host, group and line of an inventory in YAML or INI."""
     if path.endswith((".yaml", ".yml")):
         for document in places.quiet(path):
-            for name, group in (document.members or {}).items():
-                yield from _of_group(name, group)
+            for name, inside in (document.members or {}).items():
+                yield from _of_group(name, inside)
         return
     group = ""
     for number, line in enumerate(places.tree.text(path).split("\n"), 1):

@@ -49,7 +49,7 @@ def _value(node: ast.expr, fields: Fields) -> Located:
         case ast.Constant(value=value):
             return Located(line, column, text=str(value))
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)):
-            return Located(line, column, text=f"-{value}")
+            return Located(line, column, text="-" + str(value))
         case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
             return Located(line, column, items=tuple(_value(one, fields) for one in elements))
         case ast.Dict(keys=keys, values=values):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from blumeops import located
 from blumeops.errors import BadInput, Problem
 from blumeops.located import Fault, Located
+
+if TYPE_CHECKING:
+    from blumeops.tailnet.syntax import Node
 
 
 def documents(text: str, path: str) -> tuple[Located, ...]:
@@ -54,20 +58,24 @@ def _json(text: str) -> tuple[Located, ...]:
     return (_json_value(tree, starts),)
 
 
-def _json_value(node: object, starts: list[int]) -> Located:
+def _json_value(node: Node, starts: list[int]) -> Located:
     import bisect
 
     from blumeops.tailnet import syntax
 
-    line = bisect.bisect_right(starts, node.start)  # type: ignore[attr-defined]
-    column = node.start - starts[line - 1] + 1  # type: ignore[attr-defined]
-    match node.value:  # type: ignore[attr-defined]
+    line = bisect.bisect_right(starts, node.start)
+    column = node.start - starts[line - 1] + 1
+    match node.value:
         case syntax.Literal(raw=raw, meaning=meaning):
             return Located(line, column, text=meaning if isinstance(meaning, str) else raw)
         case syntax.Array(elements=elements):
             return Located(line, column, items=tuple(_json_value(one, starts) for one in elements))
         case syntax.Object(members=members):
-            named = {name.value.meaning: _json_value(value, starts) for name, value in members}
+            named = {
+                str(name.value.meaning): _json_value(value, starts)
+                for name, value in members
+                if isinstance(name.value, syntax.Literal)
+            }
             return Located(line, column, members=named)
     raise Fault("not JSON", line, column)
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from blumeops import target as targets
@@ -99,7 +100,7 @@ def _of_facts(facts: Iterable[Fact], live: Live) -> Iterator[_Look]:
     for fact in facts:
         if fact.is_live:
             at = Problem(f"the page says {fact.value!r} ({fact.place})", fact.page, fact.line, fact.column)
-            yield _Look(at, lambda fact=fact: live.compare(fact.place, fact.value))
+            yield _Look(at, partial(live.compare, fact.place, fact.value))
 
 
 def _of_images(census: Census, facts: Iterable[Fact], live: Live) -> Iterator[_Look]:
@@ -113,21 +114,18 @@ def _of_images(census: Census, facts: Iterable[Fact], live: Live) -> Iterator[_L
             pages_ = ", ".join(dict.fromkeys(said.get((image.path, image.tag), ())))
             what = f"{application.name} is {image.name}:{image.tag}" + (f", as in {pages_}" if pages_ else "")
             at = Problem(what, image.path, image.line)
-            yield _Look(
-                at,
-                lambda space=application.namespace, image=image: live.runs(space, image.name, image.tag),
-            )
+            yield _Look(at, partial(live.runs, application.namespace, image.name, image.tag))
 
 
 def _of_tailnet(census: Census, live: Live) -> Iterator[_Look]:
     """Every host of the inventory is in the tailnet by its name, with the tags that it is given in Git."""
     for host in census.hosts.values():
         at = Problem(f"{host.name} is a host", host.path, host.line)
-        yield _Look(at, lambda host=host: live.is_device(host.name))
+        yield _Look(at, partial(live.is_device, host.name))
     for tag in census.tags.values():
         for device in tag.devices:
             at = Problem(f"{device} has {tag.name}", tag.path, tag.line)
-            yield _Look(at, lambda device=device, tag=tag: live.has_tag(device, tag.name))
+            yield _Look(at, partial(live.has_tag, device, tag.name))
 
 
 def _of_cards(root: Path, census: Census, live: Live) -> Sequence[_Look]:
@@ -143,4 +141,4 @@ def _ports(card: Page, live: Live) -> Iterator[_Look]:
             for row in table.rows:
                 for port in _PORTS.findall(row.key):
                     at = Problem(f"{card.stem} listens on port {port}", card.path, row.line)
-                    yield _Look(at, lambda port=int(port): live.listens(card.stem, port))
+                    yield _Look(at, partial(live.listens, card.stem, int(port)))

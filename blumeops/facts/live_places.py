@@ -19,7 +19,7 @@ from blumeops.probe import Reach
 from blumeops.target import Tailnet, Target
 
 if TYPE_CHECKING:
-    from blumeops.services.live_cluster import Pods
+    from blumeops.services.live_cluster import Pods, Seen
 
 NODE_PORTS = range(30000, 32768)
 """The ports that a cluster opens on its nodes, unless it is told otherwise."""
@@ -97,7 +97,7 @@ class Live:
         found = parse(seen.images[0])
         return found.tag if found and part.endswith(":tag") else seen.images[0]
 
-    def _workloads(self) -> dict:
+    def _workloads(self) -> dict[tuple[str, str, str], Seen]:
         if self.pods.workloads is None:
             raise Unseen(self.pods.reason or "the cluster does not answer")
         return self.pods.workloads

@@ -48,7 +48,7 @@ def dead(tree: Tree, word: str, *, beside: str = "", folder: str = "") -> Dead |
     asked = ("dead", word, beside.rpartition("/")[0], folder)
     if asked not in tree.memo:
         tree.memo[asked] = _dead(tree, word, {"", folder, beside.rpartition("/")[0]})
-    return tree.memo[asked]  # type: ignore[return-value]
+    return tree.memo[asked]  # type: ignore[return-value]  # by its key it is `_dead`'s
 
 
 def _dead(tree: Tree, word: str, starts: set[str]) -> Dead | None:

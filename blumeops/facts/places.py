@@ -124,8 +124,8 @@ def _step(value: Located, step: Step) -> Located | None:
                 return value
             return items[number] if -len(items) <= number < len(items) else None
         case Where(field, wanted):
-            items = [one for one in value.items or () if one.said(*field.split(".")) == wanted]
-            return items[0] if len(items) == 1 else None
+            fitting = [one for one in value.items or () if one.said(*field.split(".")) == wanted]
+            return fitting[0] if len(fitting) == 1 else None
 
 
 def _text(value: Located, part: Part) -> str | None:

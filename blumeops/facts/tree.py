@@ -30,7 +30,7 @@ class Tree:
     files: frozenset[str]
     ignored_by_git: bool = False
     _texts: dict[str, str] = field(default_factory=dict)
-    memo: dict[tuple, object] = field(default_factory=dict)
+    memo: dict[tuple[str, ...], object] = field(default_factory=dict)
 
     @cached_property
     def folders(self) -> frozenset[str]:

@@ -47,8 +47,8 @@ def lines(text: str) -> tuple[Located, ...]:
             pairs.setdefault(named[1], {}).setdefault(named[2], Located(number, text=_bare(named[3])))
         elif word := re.match(r"\s*(?:export\s+)?([A-Za-z_][\w./-]*)\s*(?:[:?+]?=|:|\s)\s*(.*)", line):
             found.setdefault(word[1], []).append(Located(number, text=_bare(word[2])))
-    named = {
+    members = {
         key: one[0] if len(one) == 1 else Located(one[0].line, items=tuple(one)) for key, one in found.items()
     }
-    named |= {key: Located(1, members=members) for key, members in pairs.items()}
-    return (Located(1, members=named),)
+    members |= {key: Located(1, members=inside) for key, inside in pairs.items()}
+    return (Located(1, members=members),)
