@@ -34,8 +34,8 @@ def show(pack: Pack) -> None:
     for one in pack.runbooks:
         mark = Text("✓ ", "green") if one.holds else Text("! ", "yellow")
         console.print(Text.assemble(mark, (one.command, "bold cyan"), f"  {one.risk}; {one.said}"))
-    for one in pack.entries:
-        _excerpt(console, one)
+    for entry in pack.entries:
+        _excerpt(console, entry)
     if pack.desired:
         _heading(console, "Desired state")
         for row in pack.desired:

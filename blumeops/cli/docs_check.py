@@ -110,7 +110,9 @@ def _live(place: Path, target: str, checked: Checked) -> Seen:
     return live.check(place, target, checked.facts)
 
 
-def _told(checked: Checked, problems: list[Problem], warnings: list[Problem], seen: Seen | None) -> dict:
+def _told(
+    checked: Checked, problems: list[Problem], warnings: list[Problem], seen: Seen | None
+) -> dict[str, object]:
     about: dict[str, object] = {
         "problems": [asdict(problem) for problem in problems],
         "warnings": [asdict(problem) for problem in warnings],

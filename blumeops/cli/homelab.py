@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from blumeops.errors import BlumeOpsError
 from blumeops.target import SANDBOX
+
+if TYPE_CHECKING:
+    from blumeops.homelab import Homelab
 
 LAYER_NAMES = ("tailnet", "hosts", "cluster")
 
@@ -194,7 +198,7 @@ def _killed(layers: tuple[str, ...]) -> str:
     return f"killed{where}; `blumeops apply` finishes it"
 
 
-def _open(target: str):  # noqa: ANN202 - naming the type would import the homelab at start-up
+def _open(target: str) -> Homelab:
     from blumeops.homelab import Homelab
 
     return Homelab.open(target=target)

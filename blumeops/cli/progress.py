@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.markup import escape
 from rich.status import Status
 
 from blumeops.cli import show
+
+if TYPE_CHECKING:
+    from blumeops.sandbox.engines_build import Progress
 
 QUIET_LINE_SECONDS = 30.0
 """How often a line says that a long build still goes on, where there is no terminal."""
@@ -55,7 +58,7 @@ class Screen:
             self._said = (subject, time.monotonic())
             self.line(text)
 
-    def building(self, progress) -> None:
+    def building(self, progress: Progress) -> None:
         """Say how far an engine's build is."""
         self.now(str(progress))
 

@@ -7,11 +7,15 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from blumeops.cli.homelab import json_option, quiet_option, target_option
 from blumeops.errors import BlumeOpsError
+
+if TYPE_CHECKING:
+    from blumeops.repository import Repository
 
 name_argument = click.argument("branch", metavar="BRANCH")
 
@@ -134,7 +138,7 @@ def proposals_rehearse(name: str, root: Path, dry_run: bool) -> int:
     return EXIT_CODES[record.status]
 
 
-def _here():  # noqa: ANN202 - naming the type would import the repository's module at start-up
+def _here() -> Repository:
     from blumeops.repository import find
 
     return find(Path.cwd().resolve())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -19,8 +19,11 @@ from blumeops.cli.homelab import json_option, quiet_option
 from blumeops.errors import BlumeOpsError
 
 if TYPE_CHECKING:
+    from click.decorators import FC
+
     from blumeops.cli.runbook_live import Terminal
     from blumeops.records import RunRecord
+    from blumeops.runbooks.gates import Ask
     from blumeops.runbooks.model import Runbook
 
 EXIT_CODES = """\b
@@ -60,7 +63,7 @@ uncommitted_option = click.option(
 )
 
 
-def _step_option(word: str, text: str):  # noqa: ANN202 - a decorator of click's
+def _step_option(word: str, text: str) -> Callable[[FC], FC]:
     return click.option(
         f"--{word}", f"{word}_step", default="", metavar="STEP", help=text, shell_complete=complete.steps
     )
@@ -160,7 +163,7 @@ def duration(text: str) -> float | None:
 
 
 @contextlib.contextmanager
-def terminal_of(*, quiet: bool, asks: bool) -> Iterator[tuple[Terminal, object]]:
+def terminal_of(*, quiet: bool, asks: bool) -> Iterator[tuple[Terminal, Ask | None]]:
     """Whoever looks on, and whoever is asked at gates; None where nobody can be."""
     from blumeops.cli import show
     from blumeops.cli.runbook_live import Terminal

@@ -16,6 +16,7 @@ from blumeops.cli.homelab import json_option, quiet_option, target_option
 from blumeops.cli.runbook import runbook
 
 if TYPE_CHECKING:
+    from blumeops.runbooks.model import Runbook
     from blumeops.runbooks.testing import Rehearsal, Suite
 
 
@@ -50,7 +51,7 @@ def runbook_test(
     say = show.progress(quiet=quiet or as_json)
     begun = time.monotonic()
 
-    def begins(number: int, book: object) -> None:
+    def begins(number: int, book: Runbook) -> None:
         say(f"[{clock(begun)}] {number} of {len(books)} · {book.name}")
 
     def ended(one: Rehearsal) -> None:

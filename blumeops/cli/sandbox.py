@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from blumeops.cli.homelab import LAYER_NAMES, json_option, quiet_option
 from blumeops.errors import BlumeOpsError
+
+if TYPE_CHECKING:
+    from blumeops.doctor import Prerequisite
+    from blumeops.sandbox.layout import Layout
 
 
 def _root() -> Path:
@@ -55,7 +61,7 @@ def down(quiet: bool) -> int:
     return 0
 
 
-def _report_leftovers(layout) -> None:
+def _report_leftovers(layout: Layout) -> None:
     from blumeops.sandbox.sandbox import leftovers
 
     left = leftovers(layout)
@@ -199,11 +205,12 @@ def engines_build(names: tuple[str, ...], quiet: bool) -> int:
     from blumeops.cli.progress import Screen
     from blumeops.sandbox import engines as built
     from blumeops.sandbox.engines_build import build
+    from blumeops.sandbox.engines_pinned import ENGINES
 
     missing = built.missing()
-    unknown = set(names) - {engine.name for engine in built.ENGINES}
+    unknown = set(names) - {engine.name for engine in ENGINES}
     if unknown:
-        known = ", ".join(engine.name for engine in built.ENGINES)
+        known = ", ".join(engine.name for engine in ENGINES)
         raise BlumeOpsError(f"there is no engine {sorted(unknown)[0]!r}", hint=f"the engines are {known}")
     with Screen(quiet=quiet) as screen:
         wanted = [engine for engine in missing if not names or engine.name in names]
@@ -235,7 +242,7 @@ def doctor(as_json: bool, fix: bool) -> int:
     return 1 if any(one.state == "missing" for one in found) else 0
 
 
-def _prerequisites(found) -> None:
+def _prerequisites(found: Sequence[Prerequisite]) -> None:
     signs = {"ok": "✓", "missing": "✗", "optional": "-"}
     for one in found:
         line = f"{signs[one.state]} {one.name:26} {one.version or one.state:14} {one.source}"

@@ -156,9 +156,9 @@ def _facts(one: Service) -> Iterator[tuple[str, str, str]]:
     yield "service", one.title, one.card.fact.where if one.card else "no card"
     for fact in one.made_by:
         yield "made by", fact.value, fact.where
-    for kind, fact in (("image", one.image), ("package", one.package), ("version", one.version)):
-        if fact:
-            yield kind, fact.value, fact.where
+    for kind, said in (("image", one.image), ("package", one.package), ("version", one.version)):
+        if said:
+            yield kind, said.value, said.where
     for kind, facts in (("host", one.hosts), ("tag", one.tags), ("unit", one.units)):
         for fact in facts:
             yield kind, fact.value, fact.where
