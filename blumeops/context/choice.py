@@ -7,6 +7,7 @@ exact answer to this knapsack is hardly better, and nobody could say why a secti
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -46,4 +47,4 @@ def choose(found: Sequence[Excerpt], room: int) -> tuple[Excerpt, ...]:
 
 
 def _worth(one: Excerpt, most: int) -> float:
-    return one.score / max(min(one.size, most), WORTH_CUTTING) ** LENGTH
+    return one.score / math.pow(max(min(one.size, most), WORTH_CUTTING), LENGTH)

@@ -49,8 +49,9 @@ def _pieces(tree: ast.Module) -> Iterator[Piece]:
 
 def _methods(owner: ast.ClassDef) -> Iterator[Piece]:
     for found in owner.body:
-        public = isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) and found.name[0] != "_"
-        if public and (end := _docstring_end(found)):
+        if not isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if found.name[0] != "_" and (end := _docstring_end(found)):
             yield Piece(found.lineno, end, (owner.name, found.name))
 
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,7 +167,7 @@ def _relative(folder: Path, root: Path) -> str:
     return "" if where == "." else f"{where}/"
 
 
-def allowed(root: Path, paths: Mapping[str, object]) -> frozenset[str]:
+def allowed(root: Path, paths: Collection[str]) -> frozenset[str]:
     """Those of some paths that Git knows or would add; all of them where there is no Git."""
     from blumeops.facts import tree  # only when a file is new, which is rare
 

@@ -75,9 +75,10 @@ def of(
     kept = cache or Cache(None)
     tree = Tree(root.resolve(), frozenset())
     found = {path: [*_facts(root, path, text, tree, kept)] for path, text in texts.items()}
-    known_as = dead_links.names(vault) if vault else b""
-    for path, text in texts.items() if vault else ():
-        found[path] += _links(root, path, text, vault, known_as, kept)
+    if vault is not None:
+        known_as = dead_links.names(vault)
+        for path, text in texts.items():
+            found[path] += _links(root, path, text, vault, known_as, kept)
     for path, mark in _reviews(root, texts, kept):
         found[path].append(mark)
     names = {path: Path(path).stem for path in texts if path.startswith("runbooks/")}
@@ -173,7 +174,11 @@ def _log(root: Path, at: str, kept: Cache) -> reviews.Log:
     """The history, from the cache when the commit that we are at is the same."""
     key = digest("history of a context pack", at)
     if at and (said := kept.get(key)) is not None:
-        return reviews.Log(tuple(reviews.Commit(*one[:3], tuple(one[3])) for one in json.loads(said)))
+        return reviews.Log(
+            tuple(
+                reviews.Commit(at, day, subject, tuple(files)) for at, day, subject, files in json.loads(said)
+            )
+        )
     made = reviews.log(root)
     if at and not made.why:
         kept.put(key, json.dumps([(one.id, one.day, one.subject, one.files) for one in made.commits]))

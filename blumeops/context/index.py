@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from blumeops.context import files, store
 from blumeops.context.files import Rules, Stamp
 from blumeops.context.model import Hit, Kind, Section
+from blumeops.site import cache
 from blumeops.site.place import Place
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Index:
         except sqlite3.DatabaseError:
             self._base.close()
             if self._file is not None:
-                store.remove(self._file)
+                cache.remove(self._file)
             self._base = store.connect(self._file, self.place.root)
         return self._refresh()
 
@@ -137,8 +138,10 @@ class Index:
             ids,
         ).fetchall()
         made = {
-            row[0]: Section(*row[1:6], tuple(json.loads(row[6])), row[7], Kind(row[8]), row[9])
-            for row in rows
+            number: Section(
+                path, line, last, anchor, title, tuple(json.loads(headings)), text, Kind(kind), tokens
+            )
+            for number, path, line, last, anchor, title, headings, text, kind, tokens in rows
         }
         return {one: made[one] for one in ids}
 

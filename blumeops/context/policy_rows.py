@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from blumeops.errors import BlumeOpsError
 from blumeops.tailnet import hujson
-from blumeops.tailnet.hujson import Document, Pointer
+from blumeops.tailnet.hujson import Document, Plain, Pointer
 
 _RULES = ("acls", "grants", "ssh")
 _NAMES = ("groups", "tagOwners", "hosts")
@@ -35,19 +35,27 @@ def read(path: Path, shown: str) -> Iterator[Part]:
         return
     value = document.value if isinstance(document.value, dict) else {}
     for section in _NAMES:
-        for name in value.get(section) or ():
+        named = value.get(section)
+        for name in named if isinstance(named, dict) else ():
             line, _ = document.key_position((section, name))
-            yield Part(section, line, line, (str(name).casefold(),))
+            yield Part(section, line, line, (name.casefold(),))
     for section in _RULES:
-        for n, rule in enumerate(value.get(section) or ()):
+        for n, rule in enumerate(_list(value.get(section))):
             if isinstance(rule, dict):
                 yield Part(f"{section} rule", *_lines(document, (section, n)), tuple(_about(rule)))
 
 
-def _about(rule: dict) -> Iterator[str]:
+def _about(rule: Mapping[str, Plain]) -> Iterator[str]:
     """The names in a rule, without their ports: those that are reached first."""
-    words = [word for key in ("dst", "src", "users") for word in rule.get(key) or () if isinstance(word, str)]
+    words = [
+        word for key in ("dst", "src", "users") for word in _list(rule.get(key)) if isinstance(word, str)
+    ]
     yield from dict.fromkeys(_PORTS.sub("", word).casefold() for word in words)
+
+
+def _list(value: Plain) -> list[Plain]:
+    """A value that should be a list; what else it is, is for the plan to say."""
+    return value if isinstance(value, list) else []
 
 
 def _lines(document: Document, at: Pointer) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def identity(path: str) -> int:
     return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest()) >> (64 - FILE_BITS)
 
 
-def _linking(base: sqlite3.Connection) -> list[tuple]:
+def _linking(base: sqlite3.Connection) -> list[tuple[Any, ...]]:
     """All that decides which page a link leads to."""
     return base.execute(
         "select path, site, title, page_id, aliases, links from file where site <> '' order by path"

@@ -78,4 +78,5 @@ def _tokenizer() -> _Tokenizer:
         spec.loader.exec_module(bindings)
         # A compiled module is set up once in a process: whoever imports the package later gets this one.
         sys.modules[spec.name] = bindings
-    return bindings.tokenizer_for_encoding(ENCODING)
+    made: _Tokenizer = bindings.tokenizer_for_encoding(ENCODING)
+    return made

@@ -81,7 +81,8 @@ def published(text: str) -> str:
         return text
     from blumeops.site import prose
 
-    kept, position = [], 0
+    kept: list[str] = []
+    position = 0
     for piece in prose.hidden(prose.mask_blocks(text)):
         if piece.kind in (prose.Kind.REMOVED, prose.Kind.UNCLOSED):
             end = piece.end if piece.kind is prose.Kind.REMOVED else len(text)
