@@ -137,4 +137,4 @@ def _is_below(lines: Sequence[str], first: int, number: int) -> bool:
     """Whether a line belongs to the list item that begins at `first`: it is deeper than its mark."""
     item = _ITEM.match(lines[first])
     line = lines[number]
-    return bool(item) and bool(line.strip()) and len(line) - len(line.lstrip()) > len(item["indent"])
+    return item is not None and bool(line.strip()) and len(line) - len(line.lstrip()) > len(item["indent"])

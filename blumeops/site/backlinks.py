@@ -80,7 +80,7 @@ def backlinks(
                 found[target].append(link)
         for target in sorted(wanted - seen):
             found[target].append(Backlink(origin, "", "", ""))
-    return dict(found)
+    return {target: tuple(those) for target, those in found.items()}
 
 
 def _known(kept: Contexts, page: Page, text: str, wanted: frozenset[str]) -> list[tuple[str, Backlink]]:

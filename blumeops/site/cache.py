@@ -108,7 +108,9 @@ class Cache:
         if self._base is None:
             return None
         try:
-            return self._base.execute("select mark, value from entry where key = ?", (key,)).fetchone()
+            found = self._base.execute("select mark, value from entry where key = ?", (key,))
+            row: tuple[bytes, bytes] | None = found.fetchone()
+            return row
         except sqlite3.Error as error:
             self._give_up(error)
             return None

@@ -76,7 +76,7 @@ class Converter:
         raw, title = _Anchors(), mkdocs_pages._ExtractTitleTreeprocessor()
         for one in (raw, anchors, links, title):
             one._register(made)
-        page.content = made.convert(page.markdown)
+        page.content = made.convert(page.markdown or "")
         tokens = getattr(made, "toc_tokens", [])
         page.toc = get_toc(tokens)
         page._title_from_render = title.title

@@ -46,6 +46,7 @@ def lychee() -> Path | None:
 
 def dead_links(program: Path, site: Path, place: Place, staged: Staged) -> list[Problem]:
     """Every link of a built site that leads nowhere in it, by the page that a person edits."""
+    argv: list[str | Path]
     argv = [program, "--offline", "--include-fragments", "--index-files", "index.html", "--no-progress",
             "--root-dir", site, "--extensions", _READ, "--format", "json",
             "--exclude-path", r"/assets/.*\.js$"]  # fmt: skip

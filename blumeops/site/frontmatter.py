@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Any
 
 import yaml
 
@@ -117,9 +118,7 @@ class _Reader:
         value = self._value(self.loader.get_event(), 1)
         self.loader.get_event()
         if not self.loader.check_event(yaml.StreamEndEvent):
-            raise yaml.MarkedYAMLError(
-                problem="holds two documents", problem_mark=self.loader.get_event().start_mark
-            )
+            raise _wrong("holds two documents", self.loader.get_event())
         return value
 
     def _value(self, event: yaml.Event, depth: int) -> object:
@@ -132,10 +131,10 @@ class _Reader:
         pairs: dict[str, object] = {}
         for key in self._until(yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
-                raise yaml.MarkedYAMLError(problem="a key is not a word", problem_mark=key.start_mark)
+                raise _wrong("a key is not a word", key)
             _refuse(key, depth)
             if key.value in pairs:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} is given twice", problem_mark=key.start_mark)
+                raise _wrong(f"{key.value} is given twice", key)
             self.plain = self.plain and (not key.implicit[0] or _reads_alike(key.value, key.value))
             pairs[key.value] = self._value(self.loader.get_event(), depth + 1)
         return pairs
@@ -150,9 +149,7 @@ class _Reader:
         try:
             value = _read_plain(event.value)
         except ValueError as error:
-            raise yaml.MarkedYAMLError(
-                problem=f"{event.value} is no day of any year", problem_mark=event.start_mark
-            ) from error
+            raise _wrong(f"{event.value} is no day of any year", event) from error
         self.plain = self.plain and _reads_alike(event.value, value)
         return value
 
@@ -161,12 +158,17 @@ def _refuse(event: yaml.Event, depth: int) -> None:
     what = ""
     if isinstance(event, yaml.AliasEvent):
         what = "aliases (*name) are not allowed"
-    elif getattr(event, "tag", None):
-        what = f"tags (!name) are not allowed: {event.tag}"
+    elif tag := getattr(event, "tag", None):
+        what = f"tags (!name) are not allowed: {tag}"
     elif depth > MAX_DEPTH:
         what = f"nested deeper than {MAX_DEPTH} levels"
     if what:
-        raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
+        raise _wrong(what, event)
+
+
+def _wrong(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    mark: Any = event.start_mark  # PyYAML's own class of it, or libyaml's
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _hint(problem: str) -> str:
@@ -194,9 +196,11 @@ def _reads_alike(word: str, value: object) -> bool:
     """Whether YAML 1.1 reads a word without quotes as we do."""
     if isinstance(value, str) and word[:1].isalpha() and word[:1] not in "yYnNtTfFoO":
         return True
-    tag = _resolver().resolve(yaml.ScalarNode, word, (True, False)).rpartition(":")[2]
+    resolved: str = _resolver().resolve(  # type: ignore[no-untyped-call]  # PyYAML's stubs lack it
+        yaml.ScalarNode, word, (True, False)
+    )
     kinds = {bool: "bool", int: "int", date: "timestamp", type(None): "null", str: "str"}
-    return tag == kinds[type(value)]
+    return resolved.rpartition(":")[2] == kinds[type(value)]
 
 
 def _said(value: object) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 from urllib.parse import quote
 
 from blumeops.context.untrusted import clean
@@ -76,7 +77,7 @@ def order(nav: Nav) -> list[tuple[str, str]]:
     ]
 
 
-def _paths(inside: str | Nav) -> Iterator[str]:
+def _paths(inside: str | list[str | dict[str, Any]]) -> Iterator[str]:
     if isinstance(inside, str):
         yield inside
         return

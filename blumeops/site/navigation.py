@@ -41,6 +41,7 @@ def _entries(folder: str, paths: Iterable[str], pages: Mapping[str, Page]) -> Na
             below.setdefault(prefix + first, []).append(path)
         elif path != f"{folder}/index.md":
             own.append(pages[path])
+    entries: list[tuple[tuple[int, str], dict[str, Any]]]
     entries = [((page.order, page.title.casefold()), {page.title: page.path}) for page in own]
     for child, inside in below.items():
         index = [f"{child}/index.md"] if f"{child}/index.md" in pages else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jinja2 import Environment
+from mkdocs.config.base import LegacyConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
@@ -22,7 +23,7 @@ THEME = Path(__file__).with_name("theme")
 """Style, scripts and typefaces, over Material's: in the package, so that any other vault looks the same."""
 
 
-class BlumeOpsPlugin(BasePlugin):
+class BlumeOpsPlugin(BasePlugin[LegacyConfig]):  # type: ignore[no-untyped-call]  # MkDocs' own hook
     """Stage `docs/` and `runbooks/` next to `mkdocs.yml`, and hand the staged tree to MkDocs."""
 
     place: Place

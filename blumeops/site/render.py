@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
 
@@ -40,6 +40,9 @@ from blumeops.site.packed import MANY, Packed
 from blumeops.site.place import Place
 from blumeops.site.staging import Staged
 from blumeops.site.templates import COMPILED
+
+if TYPE_CHECKING:
+    from blumeops.site.plugin import BlumeOpsPlugin
 
 _OF_EVERY_PAGE = frozenset({"nav", "pages", "base_url", "extra_css", "extra_javascript", "mkdocs_version",
                             "build_date_utc", "config", "page"})  # fmt: skip
@@ -116,8 +119,16 @@ def _point(config: MkDocsConfig, staged: Staged, into: Path) -> None:
 
 
 def _hand_over(config: MkDocsConfig, place: Place, staged: Staged, cache: Cache) -> None:
-    if "blumeops" in config.plugins:
-        config.plugins["blumeops"].take(place, staged, cache)
+    if plugin := _ours(config):
+        plugin.take(place, staged, cache)
+
+
+def _ours(config: MkDocsConfig) -> BlumeOpsPlugin | None:
+    """Our own plugin, where the configuration names it."""
+    from blumeops.site.plugin import BlumeOpsPlugin
+
+    plugin = config.plugins.get("blumeops")
+    return plugin if isinstance(plugin, BlumeOpsPlugin) else None
 
 
 @dataclass
@@ -160,7 +171,7 @@ class _Build:
         documents = files.documentation_pages()
         self.packed = Packed(packing=len(documents) > MANY)
         for file in documents:
-            self._read(file.page or Page(None, file, config))
+            self._read(self._page(file))
         env = config.plugins.on_env(env, config=config, files=files)
         files.copy_static_files()
         for template in sorted(config.theme.static_templates):
@@ -169,12 +180,17 @@ class _Build:
             mkdocs_build._build_extra_template(template, files, config, nav)
         self.with_all = documents, nav, env, Neighbourhoods(nav, config)
         for file in documents:
-            self._write(file.page, *self.with_all)
+            self._write(self._page(file), *self.with_all)
         self._end()
+
+    def _page(self, file: File) -> Page:
+        """The page of a file, made where the navigation has none."""
+        return file.page or Page(None, file, self.config)
 
     def _end(self) -> None:
         for file in self.with_all[0]:
-            file.page.validate_anchor_links(files=self.files, log_level=self.config.validation.links.anchors)
+            level = self.config.validation.links.anchors
+            self._page(file).validate_anchor_links(files=self.files, log_level=level)
         self.config.plugins.on_post_build(config=self.config)
 
     def again(self, changed: Collection[str], into: Path, cache: Cache) -> bool:
@@ -182,8 +198,9 @@ class _Build:
         self.cache, self.rendered, self.remembered = cache, 0, 0
         self.config.site_dir = str(into)
         index = search.index(self.config)
-        files = [self.files.get_file_from_path(path) for path in changed]
-        if index is None or None in files:
+        found = [self.files.get_file_from_path(path) for path in changed]
+        files = [file for file in found if file is not None]
+        if index is None or len(files) < len(found):
             return False
         index.again(cache)
         for file in files:
@@ -200,7 +217,8 @@ class _Build:
                 self._write(file.page, *self.with_all)
         index.merge(file.src_uri for file in self.with_all[0])
         self._end()
-        return "blumeops" not in self.config.plugins or not self.config.plugins["blumeops"].gone
+        plugin = _ours(self.config)
+        return plugin is None or not plugin.gone
 
     def _read(self, page: Page) -> None:
         """`_populate_page` of MkDocs, with the Markdown rendered only when it was not before."""
@@ -210,18 +228,18 @@ class _Build:
             page = config.plugins.on_pre_page(page, config=config, files=self.files)
             page.read_source(config)
             page.markdown = config.plugins.on_page_markdown(
-                page.markdown, page=page, config=config, files=self.files
+                page.markdown or "", page=page, config=config, files=self.files
             )
             self._markdown(page)
             page.content = config.plugins.on_page_content(
-                page.content, page=page, config=config, files=self.files
+                page.content or "", page=page, config=config, files=self.files
             )
             self.packed.put(page)
         finally:
             config._current_page = None
 
     def _markdown(self, page: Page) -> None:
-        key = digest("markdown", self.around, page.file.src_uri, page.file.url, page.markdown)
+        key = digest("markdown", self.around, page.file.src_uri, page.file.url, page.markdown or "")
         if not self.cacheable or not self._recall(page, self.cache.get(key)):
             links = Links(page.file, self.files, self.config)
             tokens = self.converter.convert(page, links)
@@ -229,7 +247,7 @@ class _Build:
                 "content": page.content,
                 "toc": tokens,
                 "title": page._title_from_render,
-                "ids": sorted(page.present_anchor_ids, key=str),
+                "ids": sorted(page.present_anchor_ids or (), key=str),
                 "links": links.became,
             }
             if self.cacheable:

@@ -31,8 +31,10 @@ def index(config: MkDocsConfig) -> Index | None:
     return next((one for one in found if isinstance(one, Index)), None)
 
 
-class Index(SearchIndex):
+class Index(SearchIndex):  # type: ignore[misc]  # Material has no types
     """Material's index, which cuts a page into sections only when it did not before."""
+
+    entries: list[dict[str, Any]]
 
     def __init__(self, cache: Cache, around: bytes, **config: Any) -> None:
         super().__init__(**config)
@@ -65,7 +67,8 @@ class Index(SearchIndex):
         key = digest("search", self._around, content)
         kept = self._cache.get(key)
         if kept is not None:
-            return json.loads(kept)
+            known: list[Any] = json.loads(kept)
+            return known
         made = sections(content)
         self._cache.put(key, json.dumps(made, ensure_ascii=False))
         return made

@@ -253,7 +253,7 @@ def stage(
     for path, end in added.ends.items():
         texts[path] = texts[path].rstrip("\n") + "\n\n" + end
     runbooks = [one for one in source.vault.pages.values() if runbook_name(one)]
-    wanted = {**texts, **added.files, **downloads.notebooks(runbooks), **source.files}
+    wanted: dict[str, str | Path] = {**texts, **added.files, **downloads.notebooks(runbooks), **source.files}
     written, removed, made = _write(wanted, into) if write else ((), (), {})
     nav, basis = navigation(source.vault.pages), Basis(source, linked, notes, keep)
     return Staged(into, source.vault, nav, links, written, removed, tuple(problems), made, basis)

@@ -65,7 +65,7 @@ def stands(place: Place, made: str, *, checker: str = "") -> bool:
     `checker` is the program that must have looked at its links.
     """
     with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads((place.work / MARK).read_text())
+        kept: dict[str, str] = json.loads((place.work / MARK).read_text())
         if made and kept["made"] == made and (not checker or kept["checker"] == checker):
             return kept["files"] == look(place.site)
     return False
