@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from blumeops import process
 from blumeops.errors import Locked
 from blumeops.runbooks.kernel import ADDRESS, Ending, Kernel, prepare
-from tests.runbooks.kernels import kernel, run, said, until, written
+from tests.runbooks.kernels import PATIENCE, kernel, run, said, until, written
 
 FAMILY = """
 import os, subprocess, time
@@ -216,6 +217,18 @@ def test_a_kernel_that_was_left_is_found_with_its_variables(tmp_path: Path) -> N
         assert said(run(found, "print(kept)")) == "still here\n"
         found.end()
         assert Kernel.attach(tmp_path / "run") is None
+
+
+def test_a_kernel_that_is_left_twice_in_one_breath_is_kept(tmp_path: Path) -> None:
+    with kernel(tmp_path) as made:
+        run(made, "kept = 'still here'")
+        # One piece, so that the keeper reads both lines before it waits for anybody again.
+        made._connection.sendall(b'{"op": "detach", "keep_seconds": 1800}\n' * 2)
+        assert until(lambda: made._message(time.monotonic() + PATIENCE) is None)
+        found = Kernel.attach(tmp_path / "run")
+        assert found is not None
+        assert said(run(found, "print(kept)")) == "still here\n"
+        found.end()
 
 
 def test_a_kernel_that_was_prepared_has_the_environment_of_its_start(tmp_path: Path) -> None:
