@@ -55,9 +55,12 @@ FOOT = 30
 ABOUT = 5
 """So many of the best sections say what a pack is about, beside its question."""
 
-WHOLE, REST = 3, 0.45
-"""So many of the best pages offer all of their sections, those without a word of the question too, and what
-such a section is worth beside the best of its page."""
+REST, MORE_REST = 0.45, 0.65
+"""The best page offers all of its sections, those without a word of the question too. Such a one is worth
+this part of the page's best, and more of it the more room there is beyond `NARROW`, up to `WIDE`."""
+
+NARROW, WIDE = 2_000, 4_000
+"""Tokens of a budget: with few, several pages are worth more than one of which much is shown."""
 
 NOTHING = "Nothing in this repository answers to these words. Say so; do not guess.\n"
 """What a pack says that found nothing."""
@@ -140,7 +143,7 @@ def pack(
     aim = asked.focus(focus, index.vault()) if focus.strip() else None
     with Cache(cache_file(index.place)) as cache:
         hits = index.search(said, limit=FOUND, only=(aim.path or aim.name) if aim else "")
-        found = [excerpts.of(hit) for hit in _offered(index, hits, aim)]
+        found = [excerpts.of(hit) for hit in _offered(index, hits, aim, room)]
         begun = Pack(said, room, aim, rails=_rails(root, room), live=_bounded(live, room))
         begun = replace(begun, runbooks=tuple(_runbooks(root, cache, hits, aim)))
         named = _named(root, cache, said, hits, aim)
@@ -155,23 +158,27 @@ def cache_file(place: Place) -> Path | None:
     return place.work / "context-marks.sqlite" if os.access(folder, os.W_OK) else None
 
 
-def _offered(index: Index, hits: Sequence[Hit], aim: Focus | None) -> Iterator[Hit]:
-    """The hits, and the rest of the best pages: an answer need not share a word with its question.
+def _offered(index: Index, hits: Sequence[Hit], aim: Focus | None, room: int) -> Iterator[Hit]:
+    """The hits, and the rest of the best page: an answer need not share a word with its question.
 
-    The page that a pack is for counts as the best, whatever the question says.
+    The page that a pack is for is the best, whatever the question says, and all of it that was found counts
+    like the best.
     """
-    known = {(hit.section.path, hit.section.line) for hit in hits}
-    top = hits[0].score if hits else 1.0
-    best = {aim.path: top} if aim and aim.path else {}
+    is_page = aim is not None and bool(aim.path)
+    pages = (hit for hit in hits if hit.section.kind in (Kind.PAGE, Kind.RUNBOOK))
+    best = aim.path if aim and is_page else next((hit.section.path for hit in pages), "")
+    top = max((hit.score for hit in hits if is_page or hit.section.path == best), default=1.0)
+    worth = REST + (MORE_REST - REST) * min(max(room - NARROW, 0) / (WIDE - NARROW), 1)
+    least = round(top * (1.0 if is_page else worth), 6)
+    known: set[int] = set()
     for hit in hits:
-        yield replace(hit, score=top) if hit.section.path in best and aim else hit
-    for hit in hits:
-        if hit.section.kind in (Kind.PAGE, Kind.RUNBOOK):
-            best.setdefault(hit.section.path, hit.score)
-    for path in list(best)[:WHOLE]:
-        for section in index.sections(path):
-            if (path, section.line) not in known:
-                yield Hit(section, round(best[path] * REST, 6), "of a page that answers")
+        if hit.section.path == best:
+            known.add(hit.section.line)
+            hit = replace(hit, score=max(hit.score, least))
+        yield hit
+    for section in index.sections(best) if best else ():
+        if section.line not in known:
+            yield Hit(section, round(top * worth, 6), "of the page that answers best")
 
 
 def _rails(root: Path, room: int) -> tuple[str, ...]:
