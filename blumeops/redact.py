@@ -115,13 +115,6 @@ def known_secrets(root: Path) -> tuple[str, ...]:
     return tuple(sorted((word for word in found if not word.startswith(place)), key=len, reverse=True))
 
 
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text with every known secret replaced by `[secret]`."""
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
-
-
 class Masker:
     """Masks what this process was told, other known values, all of their usual encodings, and the shapes."""
 

@@ -315,11 +315,3 @@ def leftovers(layout: Layout) -> tuple[str, ...]:
 
 def _daemon(words: str, folder: str, layout: Layout) -> bool:
     return (f"{folder}/" in words and "pytest" not in words) or f"--machine={layout.key}" in words
-
-
-def require_up(root: Path) -> Sandbox:
-    """The sandbox of a checkout, if it is up; else an error that says how to start it."""
-    box = Sandbox.of(root)
-    if not (box.layout.folder / "target.toml").exists():
-        raise BlumeOpsError("the sandbox is not up", hint="run `blumeops sandbox up`")
-    return box
