@@ -50,7 +50,7 @@ def sign_in(target: Target, name: str, login: str) -> Target:
 def join(target: Target, name: str, key: Secret) -> Target:
     """Let a device join with a key, anew if it has joined; returns the target with a way to look from it.
 
-    Raises `EngineError` with what the device says when the tailnet does not let it in.
+    Raises `EngineError` with what the device says when the tailnet does not let it in; it is logged out then.
     """
     mode.require_change(f"joining with {name}")
     place = _layout(target, name)
@@ -63,6 +63,8 @@ def join(target: Target, name: str, key: Secret) -> Target:
     finally:
         _run(place, "rm", "-f", inside)
     if not done.ok:
+        # It would try this key again for a while, and the next join would be told of that.
+        hosts.execute(place, LAPTOP, [*_client(name), "logout"], timeout=JOIN_SECONDS)
         said = done.stderr.replace(key.reveal(), "[secret]").strip().splitlines()
         raise EngineError(said[-1] if said else f"exit {done.returncode}", where=name)
     return seen_from(target, name)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from blumeops.errors import BlumeOpsError, ReadOnly, Unreachable
+from blumeops import process
+from blumeops.errors import BlumeOpsError, EngineError, ReadOnly, Unreachable
+from blumeops.homelab import Homelab
 from blumeops.sandbox import device, layout
+from blumeops.tailnet import keys
+from blumeops.tailnet.client import client_of
 from blumeops.target import GitRemote, Secret, Target
 
 
@@ -52,3 +57,30 @@ def test_r8_where_only_looking_is_allowed_no_device_joins(
 def test_without_the_laptop_there_is_no_device(box: Target) -> None:
     with pytest.raises(Unreachable, match="gilbert does not run"):
         device.join(box, "phone", Secret("x"))
+
+
+@pytest.mark.sandbox
+@pytest.mark.needs("tailnet", "hosts")
+def test_a_device_whose_key_was_refused_does_not_try_it_again(base: Homelab) -> None:
+    """It would be told of the old key's refusal when it joins with another one."""
+    target, name = base.target, "guest"
+    assert target.tailnet is not None
+    console = client_of(target.tailnet)
+    like = keys.AuthKey("", "for a test", tags=("tag:nas",), reusable=True)
+    (good, secret), (revoked, old_secret) = (keys.make(console, like, days=1) for _ in range(2))
+    keys.revoke(console, revoked.id)
+    try:
+        device.join(target, name, secret)
+        with pytest.raises(EngineError, match="authkey expired"):
+            device.join(target, name, old_secret)
+        client = ("tailscale", f"--socket=/run/device-{name}/tailscaled.sock", "status", "--json")
+        said = json.loads(process.run([*target.vantage["gilbert"], *client], timeout=30).stdout)
+        assert said["BackendState"] == "NeedsLogin"
+        assert "authkey expired" not in str(said["Health"])
+        device.join(target, name, secret)
+    finally:
+        device.leave(target, name)
+        keys.revoke(console, good.id)
+        for one in console.devices():
+            if one["hostname"] == name:
+                console.delete_device(one["id"])
