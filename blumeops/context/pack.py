@@ -164,12 +164,12 @@ def _offered(index: Index, hits: Sequence[Hit], aim: Focus | None, room: int) ->
     The page that a pack is for is the best, whatever the question says, and all of it that was found counts
     like the best.
     """
-    is_page = aim is not None and bool(aim.path)
+    meant = aim.path if aim else ""
     pages = (hit for hit in hits if hit.section.kind in (Kind.PAGE, Kind.RUNBOOK))
-    best = aim.path if aim and is_page else next((hit.section.path for hit in pages), "")
-    top = max((hit.score for hit in hits if is_page or hit.section.path == best), default=1.0)
+    best = meant or next((hit.section.path for hit in pages), "")
+    top = max((hit.score for hit in hits if meant or hit.section.path == best), default=1.0)
     worth = REST + (MORE_REST - REST) * min(max(room - NARROW, 0) / (WIDE - NARROW), 1)
-    least = round(top * (1.0 if is_page else worth), 6)
+    least = round(top * (1.0 if meant else worth), 6)
     known: set[int] = set()
     for hit in hits:
         if hit.section.path == best:
